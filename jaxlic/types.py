@@ -1,0 +1,137 @@
+"""The values that travel between jaxlic's layers.
+
+A `Model` describes a codec once, as `Stage`s; `codec.make` derives training,
+evaluation, encoding and decoding from it. Bundles of arrays or functions are
+NamedTuples; static facts are frozen dataclasses, because `jit` would trace an
+`int` inside a NamedTuple.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Params = Any
+Context = dict[str, Any]
+
+
+class JaxlicError(ValueError):
+  """A rule that an input broke, its value and the way out, in one line."""
+
+
+class Tables(NamedTuple):
+  """Integer symbol frequencies of one density; row r codes
+  `offsets[r] <= symbol < offsets[r] + sizes[r] - 1`, and its last entry is
+  the escape.
+  """
+
+  frequencies: np.ndarray  # [rows, width] uint32, zero past sizes[r]
+  sizes: np.ndarray  # [rows] int32, entries of each row, escape included
+  offsets: np.ndarray  # [rows] int32, smallest symbol of each row
+
+
+class Prediction(NamedTuple):
+  """What both sides know of a stage's latents before their symbols."""
+
+  mean: Any  # [b h w c] float32, in latent units
+  scale: Any  # [b h w c] float32; its meaning is the density's
+
+
+class Relaxed(NamedTuple):
+  """A latent under the training surrogate."""
+
+  coded: Any  # [b h w c] float32, what the density rates
+  value: Any  # [b h w c] float32, what the context absorbs
+
+
+class Quantizer(NamedTuple):
+  """How a latent becomes symbols, and what stands for it in training."""
+
+  surrogate: Callable  # (latent, prediction, key) -> Relaxed
+  to_symbols: Callable  # (latent, prediction) -> int32 [b h w c]
+  from_symbols: Callable  # (symbols, prediction) -> float32 [b h w c]
+
+
+class Density(NamedTuple):
+  """The probability of a stage's symbols."""
+
+  bits: Callable  # (params, value, prediction) -> float32 [b h w c]
+  rows: Callable  # (prediction) -> int32 [b h w c], a row of the tables
+  freeze: Callable  # (params) -> Tables
+
+
+@dataclasses.dataclass(frozen=True)
+class StageSpec:
+  """Static facts of a stage: the key of its latent, and the latent's shape."""
+
+  name: str
+  stride: int  # pixels of the image per latent position
+  channels: int
+
+
+class Stage(NamedTuple):
+  """A group of latents that is coded together."""
+
+  spec: StageSpec
+  quantizer: Quantizer
+  density: Density
+  predict: Callable  # (params, context, grid (h, w)) -> Prediction
+  absorb: Callable  # (params, context, y_hat) -> context
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSpec:
+  """Static facts of a model."""
+
+  name: str
+  stride: int  # images are padded to a multiple of this many pixels
+  levels: int = 0  # trained quality levels; 0: one rate, quality is ignored
+  lambdas: tuple[float, ...] = ()  # distortion weight of each level
+
+
+class Model(NamedTuple):
+  """A codec as a researcher writes it, once per paper."""
+
+  spec: ModelSpec
+  init: Callable  # (key) -> params
+  analyze: Callable  # (params, image [b H W 3], rate [b]) -> {name: latent}
+  stages: tuple[Stage, ...]
+  synthesize: Callable  # (params, context) -> image [b H W 3]
+
+
+class Payload(NamedTuple):
+  """What an encoder made of one image."""
+
+  height: int
+  width: int
+  rate: float  # continuous quality, 0 for models of one rate
+  check: int  # CRC-16 of all symbols: tells a decoder that it went astray
+  data: bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Bitstream:
+  """A parsed file: every header field, and the payload."""
+
+  version: int
+  model: str  # name of the codec that wrote it
+  fingerprint: int  # 32-bit hash of that codec's weights and tables
+  height: int
+  width: int
+  rate: float
+  grey: bool
+  check: int
+  icc_profile: bytes | None
+  data: bytes
+
+
+class Codec(NamedTuple):
+  """What everybody else uses; made by `codec.make(model)`. Pure functions."""
+
+  init: Callable  # (key) -> params
+  apply: Callable  # (params, images, rate, key) -> Outcome, differentiable
+  evaluate: Callable  # (params, image, rate) -> Outcome, quantized
+  freeze: Callable  # (params) -> {stage name: Tables}
+  encode: Callable  # (params, tables, image, rate) -> Payload
+  decode: Callable  # (params, tables, payload) -> image [H W 3]
