@@ -77,7 +77,7 @@ class Stage(NamedTuple):
   quantizer: Quantizer
   density: Density
   predict: Callable  # (params, context, grid (h, w)) -> Prediction
-  absorb: Callable  # (params, context, y_hat) -> context
+  absorb: Callable  # (params, context, y_hat, grid (h, w)) -> context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +98,13 @@ class Model(NamedTuple):
   analyze: Callable  # (params, image [b H W 3], rate [b]) -> {name: latent}
   stages: tuple[Stage, ...]
   synthesize: Callable  # (params, context) -> image [b H W 3]
+
+
+class Outcome(NamedTuple):
+  """Images as a decoder would show them, and what they cost."""
+
+  image: Any  # [b H W 3] float32, or [H W 3]
+  bits: dict[str, Any]  # per stage: [b] float32, or a float
 
 
 class Payload(NamedTuple):

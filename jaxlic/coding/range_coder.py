@@ -1,0 +1,215 @@
+"""A range coder of int32 symbols under integer tables, first in, first out.
+
+constriction does the arithmetic, on our integers: its categorical model with
+`perfect=False` gives entry i the frequency `trunc(p[i] * (2**24 - n) / sum(p))
++ 1` (as prefix sums), so that `p = frequencies - 1` reproduces them exactly.
+The format is thus defined by the tables and the following:
+
+- The state is `low = 0`, `range = 2**64 - 1`. An entry of frequency f that
+  follows entries of total frequency F takes `scale = range >> 24`, adds
+  `scale * F` to low and sets `range = scale * f`; while `range < 2**32`, both
+  move up by 32 bits.
+- The payload is the shortest byte string, zeros at its end dropped, which as
+  base-256 digits lies in `[low, low + range)`; a decoder reads zeros past its
+  end.
+- One push codes its symbols by row, rows ascending, in their order within a
+  row; a symbol outside its row codes as the row's last entry. Then the values
+  of these symbols follow in the same order, by `jaxlic.coding.escape`.
+
+References:
+  Bamler, "Understanding entropy coding with asymmetric numeral systems", 2022.
+  Martin, "Range encoding: an algorithm for removing redundancy from a digitised
+  message", 1979.
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import constriction
+import numpy as np
+from jaxtyping import Int
+
+from jaxlic.coding import escape
+from jaxlic.coding.tables import validate
+from jaxlic.types import JaxlicError, Tables
+
+_CODER = constriction.stream.queue
+_CATEGORICAL = constriction.stream.model.Categorical
+
+
+class Models(NamedTuple):
+  """Tables in the coder's form; make it once per `Tables`."""
+
+  tables: Tables
+  cores: list[int]  # entries of each row but the escape
+  offsets: list[int]  # smallest symbol of each row
+  cache: list  # the coder's model of each row, None until a symbol needs it
+
+
+def compile_tables(tables: Tables) -> Models:
+  """Returns the tables in the coder's form; rows are built on first use.
+
+  Raises:
+    JaxlicError: If the tables are not valid.
+  """
+  validate(tables)
+  cores, offsets = (tables.sizes - 1).tolist(), tables.offsets.tolist()
+  return Models(tables, cores, offsets, [None] * len(cores))
+
+
+class Encoder:
+  """Collects symbols into a payload."""
+
+  def __init__(self):
+    self._coder = _CODER.RangeEncoder()
+
+  def push(
+    self,
+    symbols: Int[np.ndarray, "n"],
+    rows: Int[np.ndarray, "n"],
+    models: Models,
+  ) -> None:
+    """Codes int32 symbols, each under its row of the tables.
+
+    Raises:
+      JaxlicError: If symbols are not int32, or a row is not in the tables.
+    """
+    if symbols.dtype != np.int32:
+      raise JaxlicError(
+        f"symbols are int32, got {symbols.dtype}; round and convert them first"
+      )
+    order, groups = _group(rows, len(models.cores))
+    # Modulo 2**32 one comparison finds both ends: |offset| <= 2**30.
+    entries = symbols[order].view(np.uint32)
+    escapes = []
+    for row, start, stop in groups:
+      core, part = models.cores[row], entries[start:stop]
+      part -= np.uint32(models.offsets[row] % 2**32)
+      if part.max() >= core:
+        escapes.append((row, start + np.flatnonzero(part >= core)))
+        np.minimum(part, np.uint32(core), out=part)
+      self._coder.encode(part.view(np.int32), _model(models, row))
+    if escapes:
+      where, low, high = _edges(escapes, models)
+      values = symbols[order[where]].astype(np.int64)
+      escape.push(self._coder.encode, values, low, high)
+
+  def finish(self) -> bytes:
+    """Returns the payload of all symbols so far."""
+    words = self._coder.get_compressed()
+    count, (low, width) = self._coder.pos()
+    tail = np.append(words[count:], np.zeros(2, np.uint32))[:2]
+    tail = int(tail[0]) << 32 | int(tail[1])
+    # `tail` lies in the final interval, `inside` above its start. Look for the
+    # number of fewest digits around it; a carry out of the tail is not tried.
+    inside = (tail - low) % 2**64
+    for kept in range(9):
+      unit = 2 ** (64 - 8 * kept)
+      down = tail % unit
+      up = -tail % unit
+      if down <= inside:
+        tail -= down
+        break
+      if inside + up < width and tail + up < 2**64:
+        tail += up
+        break
+    digits = words[:count].astype(">u4").tobytes() + tail.to_bytes(8, "big")
+    return digits.rstrip(b"\0")
+
+
+class Decoder:
+  """Reads symbols back in the order in which they were pushed."""
+
+  def __init__(self, data: bytes):
+    padded = data + bytes(-len(data) % 4)
+    words = np.frombuffer(padded, ">u4").astype(np.uint32)
+    self._coder = _CODER.RangeDecoder(words)
+
+  def pop(
+    self, rows: Int[np.ndarray, "n"], models: Models
+  ) -> Int[np.ndarray, "n"]:
+    """Returns the int32 symbols of one push, given its rows.
+
+    Damage that still decodes gives wrong symbols, without an error: compare
+    `check` of the symbols.
+
+    Raises:
+      JaxlicError: If a row is not in the tables, or the payload is damaged.
+    """
+    order, groups = _group(rows, len(models.cores))
+    values = np.empty(len(rows), np.int32)
+    escapes = []
+    for row, start, stop in groups:
+      part = self._decode(_model(models, row), stop - start)
+      if part.max() == models.cores[row]:
+        escapes.append((row, start + np.flatnonzero(part == part.max())))
+      np.add(part, np.int32(models.offsets[row]), out=values[start:stop])
+    if escapes:
+      where, low, high = _edges(escapes, models)
+      values[where] = escape.pop(self._decode, low, high)
+    symbols = np.empty_like(values)
+    symbols[order] = values
+    return symbols
+
+  def _decode(self, *args) -> np.ndarray:
+    try:
+      return self._coder.decode(*args)
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+      raise
+    # A panic of the Rust code is no Exception.
+    except BaseException as error:
+      raise JaxlicError(
+        "the payload is damaged: its number is outside the coder's range; "
+        "fetch the file again"
+      ) from error
+
+
+def check(arrays: Sequence[Int[np.ndarray, "..."]]) -> int:
+  """Returns a 16-bit check of int32 symbols in order: a folded CRC-32."""
+  crc = 0
+  for array in arrays:
+    crc = zlib.crc32(np.ascontiguousarray(array, "<i4"), crc)
+  return crc >> 16 ^ crc & 0xFFFF
+
+
+def _model(models: Models, row: int):
+  """The coder's model of a row."""
+  if models.cache[row] is None:
+    f = models.tables.frequencies[row, : models.cores[row] + 1]
+    models.cache[row] = _CATEGORICAL(f - 1.0, perfect=False, lazy=False)
+  return models.cache[row]
+
+
+def _group(
+  rows: np.ndarray, count: int
+) -> tuple[np.ndarray, list[tuple[int, int, int]]]:
+  """The stable order by row, and `(row, start, stop)` of each row in it."""
+  if not rows.size:
+    return np.zeros(0, np.intp), []
+  if rows.min() < 0 or rows.max() >= count:
+    raise JaxlicError(
+      f"rows are within 0..{count - 1}, the rows of the tables, got "
+      f"{rows.min()}..{rows.max()}; use the tables of this density"
+    )
+  # NumPy sorts keys of up to 16 bits by radix, many times faster.
+  if count <= 2**16:
+    rows = rows.astype(np.uint8 if count <= 2**8 else np.uint16)
+  order = np.argsort(rows, kind="stable")
+  keys = rows[order]
+  starts = np.append(0, np.flatnonzero(keys[1:] != keys[:-1]) + 1)
+  stops = np.append(starts[1:], len(keys))
+  bounds = np.stack([keys[starts], starts, stops], 1).tolist()
+  return order, [tuple(group) for group in bounds]
+
+
+def _edges(
+  escapes: list[tuple[int, np.ndarray]], models: Models
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Places of the escapes, and `low..high - 1` of the row of each, int64."""
+  rows = np.array([row for row, _ in escapes])
+  counts = [len(where) for _, where in escapes]
+  low = models.tables.offsets[rows].astype(np.int64)
+  high = low + models.tables.sizes[rows] - 1
+  where = np.concatenate([where for _, where in escapes])
+  return where, np.repeat(low, counts), np.repeat(high, counts)

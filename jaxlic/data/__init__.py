@@ -1,0 +1,1 @@
+"""Images in and out: photographs, benchmark sets, the training stream."""

@@ -1,0 +1,1 @@
+"""Densities: bits for the loss, rows and integer tables for the coder."""

@@ -1,0 +1,295 @@
+"""The factorized-prior model, and the hyperprior that predicts scales.
+
+    analysis   conv5/2 GDN conv5/2 GDN conv5/2 GDN conv5/2        y at stride 16
+    synthesis  the mirror image, transposed, with inverse GDN
+
+The factorized model codes y with one learned density per channel. The
+hyperprior codes a second latent z, from |y|, at stride 64; from z both sides
+predict the standard deviation of every y, a zero-mean Gaussian.
+
+Each quality from 1 to 8 is a model of its own, with the widths and the weight
+of the distortion under which CompressAI publishes weights. Images in [0, 1]
+enter the analysis as they are.
+
+References:
+  Balle, Minnen, Singh, Hwang, Johnston, "Variational image compression with a
+  scale hyperprior", 2018. Differs in the latent z of images whose sides are no
+  multiples of 64: it covers the padded image, and what the hyper synthesis
+  makes beyond y's grid is cut off.
+  Begaint et al., "CompressAI", 2020, models/google.py (layers and widths).
+"""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxlic.entropy import factorized, gaussian
+from jaxlic.nn import resample
+from jaxlic.nn.gdn import GDN
+from jaxlic.quantize import rounding
+from jaxlic.types import (
+  JaxlicError,
+  Model,
+  ModelSpec,
+  Prediction,
+  Stage,
+  StageSpec,
+)
+
+STRIDE = 16  # pixels per position of y
+HYPER_STRIDE = 4  # positions of y per position of z
+NARROW, WIDE = (128, 192), (192, 320)  # channels inside the transforms, of y
+# Weights of 255^2 * MSE against bits per pixel, for qualities 1 to 8.
+LAMBDAS = (0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800)
+WIDE_FROM = 6  # the first quality of the wide networks
+
+
+def make_factorized(
+  *,
+  quality: int = 4,
+  width: int | None = None,
+  latent: int | None = None,
+  norm: str = "sqrt",
+  name: str = "bmshj2018-factorized",
+) -> Model:
+  """Returns the factorized-prior model of a published quality.
+
+  Args:
+    quality: 1 (fewest bits) to 8: the weight of the distortion, and the widths.
+    width: Channels inside the transforms, instead of the quality's.
+    latent: Channels of y, instead of the quality's.
+    norm: The form of the divisive normalization, see nn/gdn.py.
+    name: The model's name.
+
+  Raises:
+    JaxlicError: If there is no such quality.
+  """
+  width, latent = published_widths(quality, width, latent, WIDE_FROM)
+  analysis = Analysis(width, latent, norm)
+  synthesis = Synthesis(width, norm)
+
+  def init(key: Array) -> dict:
+    analysis_key, synthesis_key, density_key = jax.random.split(key, 3)
+    image, y = jnp.zeros((1, STRIDE, STRIDE, 3)), jnp.zeros((1, 1, 1, latent))
+    return {
+      "analysis": analysis.init(analysis_key, image),
+      "synthesis": synthesis.init(synthesis_key, y),
+      "y_density": factorized.init(density_key, latent),
+    }
+
+  def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> dict:
+    return {"y": analysis.apply(params["analysis"], image)}
+
+  def synthesize(params: dict, context: dict) -> Float[Array, "b H W 3"]:
+    return synthesis.apply(params["synthesis"], context["y"])
+
+  stage = Stage(
+    StageSpec("y", STRIDE, latent),
+    rounding.make(rounding.noise),
+    factorized.make("y_density"),
+    predict_zero(latent),
+    absorb_as("y"),
+  )
+  spec = model_spec(name, quality)
+  return Model(spec, init, analyze, (stage,), synthesize)
+
+
+def make_hyperprior(
+  *,
+  quality: int = 4,
+  width: int | None = None,
+  latent: int | None = None,
+  norm: str = "sqrt",
+  name: str = "bmshj2018-hyperprior",
+) -> Model:
+  """Returns the scale hyperprior of a published quality.
+
+  Args:
+    quality: As in `make_factorized`.
+    width: Channels inside the transforms and of z, instead of the quality's.
+    latent: As in `make_factorized`.
+    norm: As in `make_factorized`.
+    name: The model's name.
+
+  Raises:
+    JaxlicError: If there is no such quality.
+  """
+  width, latent = published_widths(quality, width, latent, WIDE_FROM)
+
+  def read(hyper: Float[Array, "b h w c"]) -> Prediction:
+    return Prediction(mean=jnp.zeros_like(hyper), scale=hyper)
+
+  return with_hyper(
+    model_spec(name, quality),
+    Analysis(width, latent, norm),
+    Synthesis(width, norm),
+    HyperAnalysis(width),
+    HyperSynthesis(width, latent),
+    read,
+  )
+
+
+def with_hyper(
+  spec: ModelSpec,
+  analysis: "Analysis",
+  synthesis: "Synthesis",
+  hyper_analysis: nn.Module,
+  hyper_synthesis: nn.Module,
+  read: Callable,
+) -> Model:
+  """Returns a model of two stages: z, then y as a Gaussian that z predicts.
+
+  `hyper_analysis` maps y to z, with `hyper_analysis.width` channels at a
+  quarter of y's grid, rounded up; `hyper_synthesis` maps z and the grid to what
+  `read` turns into the prediction of y.
+  """
+  width, latent = hyper_analysis.width, analysis.latent
+
+  def init(key: Array) -> dict:
+    keys = jax.random.split(key, 5)
+    image, y = jnp.zeros((1, STRIDE, STRIDE, 3)), jnp.zeros((1, 1, 1, latent))
+    z = jnp.zeros((1, 1, 1, width))
+    return {
+      "analysis": analysis.init(keys[0], image),
+      "synthesis": synthesis.init(keys[1], y),
+      "hyper_analysis": hyper_analysis.init(keys[2], y),
+      "hyper_synthesis": hyper_synthesis.init(keys[3], z, (1, 1)),
+      "z_density": factorized.init(keys[4], width),
+    }
+
+  def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> dict:
+    y = analysis.apply(params["analysis"], image)
+    return {"z": hyper_analysis.apply(params["hyper_analysis"], y), "y": y}
+
+  def absorb_z(params: dict, context: dict, z_hat, grid) -> dict:
+    hyper = hyper_synthesis.apply(params["hyper_synthesis"], z_hat, grid)
+    return context | {"hyper": hyper}
+
+  def predict_y(params: dict, context: dict, grid) -> Prediction:
+    return read(context["hyper"])
+
+  def synthesize(params: dict, context: dict) -> Float[Array, "b H W 3"]:
+    return synthesis.apply(params["synthesis"], context["y"])
+
+  z_stage = Stage(
+    StageSpec("z", HYPER_STRIDE * STRIDE, width),
+    rounding.make(rounding.noise),
+    factorized.make("z_density"),
+    predict_zero(width, HYPER_STRIDE),
+    absorb_z,
+  )
+  y_stage = Stage(
+    StageSpec("y", STRIDE, latent),
+    rounding.make(rounding.noise),
+    gaussian.by_scale(),
+    predict_y,
+    absorb_as("y"),
+  )
+  return Model(spec, init, analyze, (z_stage, y_stage), synthesize)
+
+
+def published_widths(
+  quality: int, width: int | None, latent: int | None, wide_from: int
+) -> tuple[int, int]:
+  """Returns the transforms' and the latent's channels; those given win.
+
+  Qualities from `wide_from` on use the wide networks.
+
+  Raises:
+    JaxlicError: If the quality is not in 1..8.
+  """
+  if not 1 <= quality <= len(LAMBDAS):
+    raise JaxlicError(
+      f"a published quality is in 1..{len(LAMBDAS)}, got {quality}; choose one "
+      "of them, and set width and latent for other networks"
+    )
+  published = WIDE if quality >= wide_from else NARROW
+  return (
+    published[0] if width is None else width,
+    published[1] if latent is None else latent,
+  )
+
+
+def model_spec(name: str, quality: int) -> ModelSpec:
+  """Returns the facts of a model of one rate."""
+  return ModelSpec(name, STRIDE, lambdas=(LAMBDAS[quality - 1],))
+
+
+def predict_zero(channels: int, factor: int = 1) -> Callable:
+  """Returns a `predict` of mean 0 on a grid `factor` times coarser than y's."""
+
+  def predict(params: dict, context: dict, grid) -> Prediction:
+    height, width = (-(-side // factor) for side in grid)
+    zero = jnp.zeros((context["rate"].shape[0], height, width, channels))
+    return Prediction(mean=zero, scale=zero)
+
+  return predict
+
+
+def absorb_as(name: str) -> Callable:
+  """Returns an `absorb` that only remembers the latent, under `name`."""
+
+  def absorb(params: dict, context: dict, y_hat, grid) -> dict:
+    return context | {name: y_hat}
+
+  return absorb
+
+
+class Analysis(nn.Module):
+  """From the image to y, at stride 16."""
+
+  width: int
+  latent: int
+  norm: str = "sqrt"
+
+  @nn.compact
+  def __call__(self, x: Float[Array, "b H W 3"]) -> Float[Array, "b h w c"]:
+    for k in range(3):
+      x = resample.conv(self.width, 5, 2, name=f"conv{k}")(x)
+      x = GDN(norm=self.norm, name=f"gdn{k}")(x)
+    return resample.conv(self.latent, 5, 2, name="conv3")(x)
+
+
+class Synthesis(nn.Module):
+  """From y to the image."""
+
+  width: int
+  norm: str = "sqrt"
+
+  @nn.compact
+  def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b H W 3"]:
+    for k in range(3):
+      x = resample.UpConv(self.width, name=f"conv{k}")(x)
+      x = GDN(inverse=True, norm=self.norm, name=f"gdn{k}")(x)
+    return resample.UpConv(3, name="conv3")(x)
+
+
+class HyperAnalysis(nn.Module):
+  """From |y| to z, at a quarter of y's grid, rounded up."""
+
+  width: int
+
+  @nn.compact
+  def __call__(self, y: Float[Array, "b h w c"]) -> Float[Array, "b u v d"]:
+    x = resample.conv(self.width, 3, name="conv0")(jnp.abs(y))
+    x = resample.conv(self.width, 5, 2, name="conv1")(nn.relu(x))
+    return resample.conv(self.width, 5, 2, name="conv2")(nn.relu(x))
+
+
+class HyperSynthesis(nn.Module):
+  """From z to the standard deviations of y, at least 0, on y's grid."""
+
+  width: int
+  latent: int
+
+  @nn.compact
+  def __call__(
+    self, z: Float[Array, "b u v d"], grid: tuple[int, int]
+  ) -> Float[Array, "b h w c"]:
+    x = nn.relu(resample.UpConv(self.width, name="conv0")(z))
+    x = nn.relu(resample.UpConv(self.width, name="conv1")(x))
+    x = nn.relu(resample.conv(self.latent, 3, name="conv2")(x))
+    return x[:, : grid[0], : grid[1]]

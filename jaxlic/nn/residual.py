@@ -1,0 +1,22 @@
+"""Residual blocks."""
+
+import flax.linen as nn
+import jax
+from jaxtyping import Array, Float
+
+from jaxlic.nn.resample import conv
+
+
+def leaky_relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+  """Returns x where positive, else x / 8: exact in fixed point."""
+  return jax.nn.leaky_relu(x, 0.125)
+
+
+class ResidualBlock(nn.Module):
+  """x + conv(leaky(conv(leaky(x)))), all of x's width; starts as identity."""
+
+  @nn.compact
+  def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+    c = x.shape[-1]
+    inner = leaky_relu(conv(c, 3)(leaky_relu(x)))
+    return x + conv(c, 3, kernel_init=nn.initializers.zeros)(inner)

@@ -1,0 +1,35 @@
+"""The codecs that ship with the package; `load(name)` needs no download.
+
+`default` is the newest. Older ones stay, so that their files stay readable.
+"""
+
+import functools
+from pathlib import Path
+
+from jaxlic import checkpoint
+from jaxlic.types import JaxlicError
+
+_HERE = Path(__file__).parent
+DEFAULT = "lapped-1"
+
+
+def names() -> list[str]:
+  """Returns the embedded codecs' names."""
+  return sorted(path.parent.name for path in _HERE.glob("*/codec.json"))
+
+
+@functools.cache
+def load(name_or_folder: str | Path = DEFAULT) -> checkpoint.Trained:
+  """Returns an embedded codec by name, or one of your own by its folder.
+
+  Raises:
+    JaxlicError: If there is neither.
+  """
+  if str(name_or_folder) in names():
+    return checkpoint.load(_HERE / str(name_or_folder))
+  if Path(name_or_folder).is_dir():
+    return checkpoint.load(name_or_folder)
+  raise JaxlicError(
+    f"a model is a folder or one of {', '.join(names())}, got "
+    f"{str(name_or_folder)!r}; see `jaxlic models`"
+  )

@@ -1,0 +1,1 @@
+"""Latents to symbols and back, and what stands for that in training."""

@@ -1,0 +1,56 @@
+"""Scalar quantization around a predicted mean, and its training surrogates.
+
+Symbols are `round(y - mean)`, and `y_hat = symbols + mean`. Step size 1: gains
+and companders scale the latent before.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxlic.types import Prediction, Quantizer, Relaxed
+
+Latent = Float[Array, "b h w c"]
+
+
+def noise(latent: Latent, prediction: Prediction, key: Array) -> Relaxed:
+  """Adds uniform noise on (-1/2, 1/2): what is rated is what is decoded.
+
+  References:
+    Balle, Laparra, Simoncelli, "End-to-end optimized image compression",
+    2017, section 3.
+  """
+  noisy = latent + jax.random.uniform(key, latent.shape) - 0.5
+  return Relaxed(coded=noisy, value=noisy)
+
+
+def mixed(latent: Latent, prediction: Prediction, key: Array) -> Relaxed:
+  """Rates the noisy latent; decodes the rounded one, straight through.
+
+  References:
+    Minnen, Singh, "Channel-wise autoregressive entropy models for learned
+    image compression", 2020, section 3.3.
+  """
+  noisy = latent + jax.random.uniform(key, latent.shape) - 0.5
+  rounded = from_symbols(to_symbols(latent, prediction), prediction)
+  straight = latent + jax.lax.stop_gradient(rounded - latent)
+  return Relaxed(coded=noisy, value=straight)
+
+
+def to_symbols(
+  latent: Latent, prediction: Prediction
+) -> Int[Array, "b h w c"]:
+  """Returns the nearest integers to `latent - mean`, half to even."""
+  return jnp.round(latent - prediction.mean).astype(jnp.int32)
+
+
+def from_symbols(
+  symbols: Int[Array, "b h w c"], prediction: Prediction
+) -> Latent:
+  """Returns `symbols + mean`."""
+  return symbols.astype(jnp.float32) + prediction.mean
+
+
+def make(surrogate=noise) -> Quantizer:
+  """Returns rounding with the given training surrogate."""
+  return Quantizer(surrogate, to_symbols, from_symbols)
