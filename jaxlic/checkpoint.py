@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 import jax
 import numpy as np
 
-from jaxlic import codec, models
+from jaxlic import codec, models, training
 from jaxlic.coding import tables as integer_tables
 from jaxlic.data import images
 from jaxlic.training import State
@@ -119,6 +119,36 @@ def load(folder: str | Path) -> Trained:
   )
 
 
+def size_bytes(folder: str | Path) -> int:
+  """Returns the size on disk of a codec's directory."""
+  return sum(Path(folder, file).stat().st_size for file in FILES)
+
+
+def load_average(workdir: str | Path) -> tuple[dict[str, Any], Params]:
+  """Returns a run's configuration, and its last saved moving average.
+
+  Nothing in the directory is changed; the run may be going on.
+
+  Raises:
+    JaxlicError: If the directory is not of a run that has saved a state.
+  """
+  from orbax.checkpoint import v1 as ocp  # See Manager.
+
+  folder = Path(workdir).absolute() / "checkpoints"
+  config, state = _abstract_run(folder.parent)
+  sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+  abstract = jax.tree.map(lambda x: x.update(sharding=sharding), state)
+  # Only of a folder that exists: the checkpointer would make it.
+  checkpointer = folder.is_dir() and ocp.training.Checkpointer(folder)
+  if not checkpointer or checkpointer.latest is None:
+    raise JaxlicError(
+      f"{workdir} holds no checkpoint of a run; train until it saves one"
+    )
+  state = checkpointer.load(None, abstract)
+  checkpointer.close()
+  return config, state.average
+
+
 class Manager:
   """Saves and restores the training states of one run with Orbax."""
 
@@ -156,6 +186,23 @@ class Manager:
     self._checkpointer.close()
 
 
+def _abstract_run(workdir: Path) -> tuple[dict[str, Any], State]:
+  """A run's configuration, and the shapes of its state."""
+  import ml_collections
+
+  try:
+    config = json.loads((workdir / "config.json").read_text())
+    model, seed = config["model"], config["seed"]
+    chain = training.optimizer(ml_collections.ConfigDict(config["optimizer"]))
+  except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    raise JaxlicError(
+      f"{workdir} has no config.json of a run ({error}); name the workdir of "
+      "train.py"
+    ) from error
+  built = codec.make(models.make(model["name"], **model["options"]))
+  return config, jax.eval_shape(lambda: training.init_state(built, chain, seed))
+
+
 def _flat(params: Params) -> dict[str, Any]:
   """Leaves of nested dictionaries by their path, "a/b/c"."""
   leaves = jax.tree_util.tree_leaves_with_path(params)
@@ -179,7 +226,7 @@ def _table_arrays(frozen: dict[str, Tables]) -> dict[str, np.ndarray]:
   arrays, numbers = {}, {}
   for stage, table in frozen.items():
     number = numbers.setdefault(id(table), len(numbers))
-    arrays[f"stage/{stage}"] = np.int32(number)
+    arrays[f"stage/{stage}"] = np.array(number, np.int32)
     for name, array in integer_tables.to_arrays(table).items():
       arrays[f"{number}/{name}"] = array
   return arrays

@@ -269,7 +269,7 @@ def _grid(model: Model, height: int, width: int) -> tuple[int, int]:
   return -(-height // stride), -(-width // stride)
 
 
-def _padded(model: Model, image: Image) -> Float[Array, "1 H W 3"]:
+def _padded(model: Model, image: Image) -> Float[Array, "1 h w 3"]:
   """The image with its last row and column repeated up to whole blocks."""
   height, width = image.shape[:2]
   rows, columns = (n * model.spec.stride for n in _grid(model, height, width))

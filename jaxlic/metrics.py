@@ -20,7 +20,7 @@ Curve = Num[np.ndarray, " _"] | Sequence[float]
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _WINDOW, _SIGMA = 11, 1.5
 # The coarsest scale, of H / 16 pixels, must hold a window.
-_MIN_SIDE = (_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
+MS_SSIM_MIN_SIDE = (_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
 
 
 def psnr_db(
@@ -57,9 +57,9 @@ def ms_ssim(a: Images, b: Images, *, peak: float = 255.0) -> Float[Array, " b"]:
     quality assessment", 2003, equations 7 and 8.
   """
   _check_shapes(a, b)
-  if min(a.shape[1:3]) < _MIN_SIDE:
+  if min(a.shape[1:3]) < MS_SSIM_MIN_SIDE:
     raise JaxlicError(
-      f"MS-SSIM needs sides of at least {_MIN_SIDE} pixels, got"
+      f"MS-SSIM needs sides of at least {MS_SSIM_MIN_SIDE} pixels, got"
       f" {a.shape[1]}x{a.shape[2]}; use larger images, or PSNR"
     )
   return _ms_ssim(a, b, peak)

@@ -43,7 +43,7 @@ def pack(bitstream: Bitstream) -> bytes:
   """
   b = bitstream
   _check_version(b.version)
-  _check_model(b.model)
+  check_model(b.model)
   check_size(b.height, b.width)
   for name, value, bits in [
     ("fingerprint", b.fingerprint, 32),
@@ -97,7 +97,7 @@ def unpack(data: bytes) -> Bitstream:
       "damaged, fetch it again"
     )
   model = reader.take(reader.integer(1)).decode("latin-1")
-  _check_model(model)
+  check_model(model)
   fingerprint = reader.integer(4)
   height, width = reader.varint(), reader.varint()
   check_size(height, width)
@@ -210,7 +210,8 @@ def _check_version(version: int) -> None:
     )
 
 
-def _check_model(model: str) -> None:
+def check_model(model: str) -> None:
+  """Raises a JaxlicError for a name that a file cannot hold."""
   if not _MODEL.fullmatch(model):
     raise JaxlicError(
       "a model's name has 1..64 characters of a-z 0-9 . _ -, got "
@@ -219,6 +220,7 @@ def _check_model(model: str) -> None:
 
 
 def check_size(height: int, width: int) -> None:
+  """Raises a JaxlicError for an image that a file cannot hold."""
   if height < 1 or width < 1 or height * width > MAX_PIXELS:
     raise JaxlicError(
       f"an image has 1..{MAX_PIXELS} pixels, got {height} x {width}; split it "

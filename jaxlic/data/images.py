@@ -145,14 +145,7 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
   Raises:
     JaxlicError: If the target is a folder or a device, or cannot be written.
   """
-  # Follow a link, so that its target is replaced and not the link itself.
-  target = Path(os.path.realpath(path))
-  if os.path.isdir(target):
-    raise JaxlicError(f"{path}: is a folder; add a file name")
-  if os.path.exists(target) and not os.path.isfile(target):
-    raise JaxlicError(f"{path}: is not a regular file; give another path")
-  if not os.path.isdir(target.parent):
-    raise JaxlicError(f"{path}: no folder {target.parent}; create it first")
+  target = check_target(path)
   temporary = target.parent / f".jaxlic-{secrets.token_hex(8)}"
   try:
     # Unlike tempfile, open() leaves the permissions to the umask.
@@ -167,6 +160,23 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
     ) from error
   finally:
     temporary.unlink(missing_ok=True)
+
+
+def check_target(path: str | os.PathLike) -> Path:
+  """Returns the file that a write to the path would replace or create.
+
+  Raises:
+    JaxlicError: If it is a folder or a device, or its folder is missing.
+  """
+  # Follow a link, so that its target is replaced and not the link itself.
+  target = Path(os.path.realpath(path))
+  if os.path.isdir(target):
+    raise JaxlicError(f"{path}: is a folder; add a file name")
+  if os.path.exists(target) and not os.path.isfile(target):
+    raise JaxlicError(f"{path}: is not a regular file; give another path")
+  if not os.path.isdir(target.parent):
+    raise JaxlicError(f"{path}: no folder {target.parent}; create it first")
+  return target
 
 
 def list_photos(folder: str | os.PathLike) -> list[Path]:

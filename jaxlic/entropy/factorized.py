@@ -30,9 +30,7 @@ SEARCH_RADIUS = 2.0**16
 MAX_RADIUS = 2**14
 
 
-def init(
-  key: Array, channels: int, *, scale: float = 10.0
-) -> dict[str, Array]:
+def init(key: Array, channels: int, *, scale: float = 10.0) -> dict[str, Array]:
   """Returns parameters under which logits(x) is about `x / scale`."""
   widths = (1, *FILTERS, 1)
   layer_scale = scale ** (1 / (len(FILTERS) + 1))
@@ -109,8 +107,10 @@ def freeze(params: dict) -> Tables:
     ValueError: If a channel's tails lie beyond 16,384 symbols.
   """
   logit = float(np.log(2 / TAIL_MASS - 1))
-  first = np.ceil(quantile(params, -logit)).astype(int)
-  last = np.maximum(np.floor(quantile(params, logit)).astype(int), first)
+  # The bin around the rounded quantile holds it, so that no more than the tails
+  # is left outside.
+  first = np.rint(quantile(params, -logit)).astype(int)
+  last = np.rint(quantile(params, logit)).astype(int)
   widest = int(np.max(last - first))
   if widest > 2 * MAX_RADIUS:
     raise ValueError(

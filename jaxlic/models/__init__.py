@@ -16,6 +16,8 @@ MODELS: dict[str, Callable[..., Model]] = {
 def make(name: str, **options: object) -> Model:
   """Returns the model of that name.
 
+  Lists among the options, which is what JSON makes of tuples, become tuples.
+
   Raises:
     JaxlicError: If the registry has none of that name.
   """
@@ -23,4 +25,9 @@ def make(name: str, **options: object) -> Model:
     raise JaxlicError(
       f"no architecture is named {name!r}; there are {', '.join(MODELS)}"
     )
-  return MODELS[name](**options)
+  return MODELS[name](
+    **{
+      key: tuple(value) if isinstance(value, list) else value
+      for key, value in options.items()
+    }
+  )

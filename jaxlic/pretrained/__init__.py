@@ -11,11 +11,17 @@ from jaxlic.types import JaxlicError
 
 _HERE = Path(__file__).parent
 DEFAULT = "lapped-1"
+DEMO = _HERE / "demo.png"  # See demo-photograph.md
 
 
 def names() -> list[str]:
   """Returns the embedded codecs' names."""
   return sorted(path.parent.name for path in _HERE.glob("*/codec.json"))
+
+
+def folder(name: str) -> Path:
+  """Returns where an embedded codec lies."""
+  return _HERE / name
 
 
 @functools.cache
@@ -26,7 +32,7 @@ def load(name_or_folder: str | Path = DEFAULT) -> checkpoint.Trained:
     JaxlicError: If there is neither.
   """
   if str(name_or_folder) in names():
-    return checkpoint.load(_HERE / str(name_or_folder))
+    return checkpoint.load(folder(str(name_or_folder)))
   if Path(name_or_folder).is_dir():
     return checkpoint.load(name_or_folder)
   raise JaxlicError(

@@ -37,9 +37,7 @@ def mixed(latent: Latent, prediction: Prediction, key: Array) -> Relaxed:
   return Relaxed(coded=noisy, value=straight)
 
 
-def to_symbols(
-  latent: Latent, prediction: Prediction
-) -> Int[Array, "b h w c"]:
+def to_symbols(latent: Latent, prediction: Prediction) -> Int[Array, "b h w c"]:
   """Returns the nearest integers to `latent - mean`, half to even."""
   return jnp.round(latent - prediction.mean).astype(jnp.int32)
 

@@ -2,14 +2,16 @@
 
 A symbol k costs `bits(k)`, its error e costs `weight * e^2` bits. At the step
 that is optimal at high rate the weight is `6 / ln 2 = 8.66`, whatever lambda:
-with D = step^2 / 12 and 6.02 dB per bit, dR/dD = -6 / (ln 2 step^2). Moving
-`|y - mean| = 1 - d` from 1 to 0 pays as soon as
+with D = step^2 / 12 and 6.02 dB per bit, dR/dD = -6 / (ln 2 step^2). For
+`f = |y - mean|` in [0, 1] the symbol 0 is cheaper than 1 as long as
 
-    weight * (1 - 2 d) < bits(1) - bits(0)
+    weight * f^2 + bits(0) < weight * (1 - f)^2 + bits(1)
 
-so values are rounded towards the mean up to a threshold past 1/2 that grows as
-the scale falls: 0.50 at scale 4, 0.62 at 1/2, 0.81 at 1/4. Only the encoder
-knows; the decoder reads symbols as ever.
+so values are rounded towards the mean up to the threshold
+`1/2 + (bits(1) - bits(0)) / (2 weight)`, which grows as the scale falls: 0.50
+at scale 4, 0.54 at 1, 0.62 at 1/2, 0.81 at 1/4, and is capped at 0.95. Larger
+symbols keep this fraction; theirs would be higher, for a Gaussian's bits grow
+ever faster. Only the encoder knows; the decoder reads symbols as ever.
 
 References:
   Sullivan, "Efficient scalar quantization of exponential and Laplacian random

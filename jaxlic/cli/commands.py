@@ -1,0 +1,126 @@
+"""Commands that turn files into other files, or show what is in them."""
+
+import json
+import os
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from jaxlic.coding import container
+from jaxlic.types import JaxlicError
+
+
+def compress(options: Namespace) -> None:
+  """Image to `.jlic`."""
+  from jaxlic import files, pretrained
+  from jaxlic.data import images
+
+  _check_paths(options)
+  photo = images.read(
+    options.source,
+    background=options.background,
+    reduce_depth=options.reduce_depth,
+  )
+  start = time.perf_counter()
+  data = files.compress_photo(
+    photo, quality=options.quality, model=options.model or pretrained.DEFAULT
+  )
+  seconds = time.perf_counter() - start
+  images.write_bytes(options.target, data)
+  height, width = photo.pixels.shape[:2]
+  print(
+    f"{options.target}: {len(data)} bytes, "
+    f"{8 * len(data) / (height * width):.4f} bpp, {width}x{height}, "
+    f"{seconds:.2f} s"
+  )
+
+
+def decompress(options: Namespace) -> None:
+  """`.jlic` to image."""
+  from jaxlic import files
+  from jaxlic.data import images
+
+  _check_paths(options)
+  data = _read(options.source)
+  start = time.perf_counter()
+  photo = files.decompress_photo(data, model=options.model)
+  seconds = time.perf_counter() - start
+  images.write(options.target, photo)
+  height, width = photo.pixels.shape[:2]
+  print(f"{options.target}: {width}x{height}, {seconds:.2f} s")
+
+
+def info(options: Namespace) -> None:
+  """Every field of a header; needs no weights."""
+  fields = header(_read(options.source))
+  if options.json:
+    print(json.dumps(fields, indent=1))
+    return
+  for name, value in fields.items():
+    text = f"{value:.4f}" if name == "bpp" else value
+    print(f"{name.replace('_', ' '):17} {text}")
+
+
+def header(data: bytes) -> dict[str, Any]:
+  """Returns the fields of a file by name.
+
+  Raises:
+    JaxlicError: If it is damaged.
+  """
+  b = container.unpack(data)
+  return {
+    "version": b.version,
+    "model": b.model,
+    "fingerprint": f"{b.fingerprint:#010x}",
+    "width": b.width,
+    "height": b.height,
+    "quality": b.rate,
+    "grey": b.grey,
+    "icc_profile_bytes": len(b.icc_profile or b""),
+    "check": f"{b.check:#06x}",
+    "payload_bytes": len(b.data),
+    "file_bytes": len(data),
+    "bpp": 8 * len(data) / (b.height * b.width),
+  }
+
+
+def export(options: Namespace) -> None:
+  """A run's moving average to a codec's folder."""
+  from jaxlic import checkpoint
+
+  container.check_model(options.name)
+  config, average = checkpoint.load_average(options.workdir)
+  trained = checkpoint.export(
+    options.target,
+    name=options.name,
+    architecture=config["model"]["name"],
+    options=config["model"]["options"],
+    params=average,
+  )
+  size = checkpoint.size_bytes(options.target)
+  print(
+    f"{options.target}: codec {trained.name} {trained.fingerprint:#010x}, "
+    f"{size} bytes"
+  )
+
+
+def _check_paths(options: Namespace) -> None:
+  """Refuses what cannot end well before time is spent on it."""
+  from jaxlic.data import images
+
+  target = images.check_target(options.target)
+  if os.path.exists(options.source) and target.exists():
+    if os.path.samefile(options.source, target):
+      raise JaxlicError(
+        f"{options.target}: the output would replace the input; give another "
+        "path"
+      )
+
+
+def _read(path: str) -> bytes:
+  try:
+    return Path(path).read_bytes()
+  except (OSError, ValueError) as error:
+    reason = getattr(error, "strerror", None) or error
+    raise JaxlicError(f"{path}: cannot read ({reason}); check it") from error

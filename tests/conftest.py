@@ -1,0 +1,53 @@
+"""Toy sizes of every model, with weights that are random but not trivial."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from jaxlic import checkpoint, codec, models
+
+TOY_OPTIONS = {
+  "lapped": {"width": 12, "groups": (4, 5, 7), "two_pass": 1},
+  "bmshj2018-factorized": {"width": 6, "latent": 8},
+  "bmshj2018-hyperprior": {"width": 6, "latent": 8},
+  "mbt2018-mean": {"width": 6, "latent": 8},
+}
+
+
+@functools.cache
+def make_toy(name):
+  """A registry model at toy size: (model, codec, params, tables)."""
+  model = models.make(name, **TOY_OPTIONS[name])
+  # This generator compiles five times faster than the default one.
+  params = jax.jit(model.init)(jax.random.key(0, impl="unsafe_rbg"))
+  # Layers that start at zero would leave half the model untested.
+  random = np.random.default_rng(1)
+  params = jax.tree.map(
+    lambda leaf: leaf + 0.03 * random.normal(size=leaf.shape).astype("f4"),
+    jax.device_get(params),
+  )
+  params = jax.device_put(params)
+  built = codec.make(model)
+  return model, built, params, built.freeze(params)
+
+
+@pytest.fixture(params=sorted(models.MODELS))
+def toy(request):
+  """Every model of the registry in turn, at toy size."""
+  return make_toy(request.param)
+
+
+@pytest.fixture(scope="session")
+def tiny_codec(tmp_path_factory):
+  """The folder of an exported codec: the toy of `lapped`, untrained."""
+  folder = str(tmp_path_factory.mktemp("codec") / "tiny")
+  checkpoint.export(
+    folder,
+    name="tiny",
+    architecture="lapped",
+    options=TOY_OPTIONS["lapped"],
+    params=make_toy("lapped")[2],
+  )
+  return folder

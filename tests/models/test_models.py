@@ -1,0 +1,243 @@
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxlic import models
+from jaxlic.models import bmshj2018, mbt2018
+from jaxlic.types import JaxlicError
+
+# (options, parameters) by model. Those of bmshj2018 and mbt2018 are the sums
+# over `parameters()` of CompressAI 1.2.8's FactorizedPrior, ScaleHyperprior and
+# MeanScaleHyperprior at the widths of its zoo, without the entropy
+# bottleneck's `quantiles`; lapped's is its own.
+COUNTS = {
+  "lapped": [({}, 4_192_128)],
+  "bmshj2018-factorized": [
+    ({"quality": 1}, 2_997_571),
+    ({"quality": 5}, 2_997_571),
+    ({"quality": 6}, 7_029_571),
+    ({"quality": 8}, 7_029_571),
+  ],
+  "bmshj2018-hyperprior": [
+    ({"quality": 1}, 5_075_459),
+    ({"quality": 5}, 5_075_459),
+    ({"quality": 6}, 11_815_747),
+    ({"quality": 8}, 11_815_747),
+  ],
+  "mbt2018-mean": [
+    ({"quality": 1}, 7_027_619),
+    ({"quality": 4}, 7_027_619),
+    ({"quality": 5}, 17_561_123),
+    ({"quality": 8}, 17_561_123),
+  ],
+}
+SMALL = {"width": 4, "latent": 6}
+PUBLISHED = [name for name in models.MODELS if name != "lapped"]
+HYPER = ["bmshj2018-hyperprior", "mbt2018-mean"]
+
+
+def compiled(function):
+  """As `jax.jit`; most of these tests' time is spent in the compiler."""
+  options = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+  }
+  return jax.jit(function, compiler_options=options)
+
+
+@functools.cache
+def small(name):
+  model = models.make(name, **SMALL)
+  return model, compiled(model.init)(jax.random.key(0))
+
+
+def picture(height, width, batch=2):
+  return jax.random.uniform(jax.random.key(1), (batch, height, width, 3))
+
+
+def grid_of(model, image):
+  return tuple(side // model.spec.stride for side in image.shape[1:3])
+
+
+def quantized_walk(model, params, image):
+  """The image, and each stage's (symbols, rows), as a decoder has them."""
+  grid, rate = grid_of(model, image), jnp.zeros(len(image))
+  latents = model.analyze(params, image, rate)
+  context, coded = {"rate": rate}, {}
+  for stage in model.stages:
+    prediction = stage.predict(params, context, grid)
+    latent = latents[stage.spec.name]
+    symbols = stage.quantizer.to_symbols(latent, prediction)
+    coded[stage.spec.name] = symbols, stage.density.rows(prediction)
+    y_hat = stage.quantizer.from_symbols(symbols, prediction)
+    context = stage.absorb(params, context, y_hat, grid)
+  return model.synthesize(params, context), coded
+
+
+def training_loss(model, params, image):
+  """Bits per pixel plus squared error under the training surrogates."""
+  grid, rate = grid_of(model, image), jnp.zeros(len(image))
+  latents = model.analyze(params, image, rate)
+  context, bits, key = {"rate": rate}, 0.0, jax.random.key(2)
+  for stage in model.stages:
+    prediction = stage.predict(params, context, grid)
+    latent = latents[stage.spec.name]
+    relaxed = stage.quantizer.surrogate(latent, prediction, key)
+    bits += stage.density.bits(params, relaxed.coded, prediction).sum()
+    context = stage.absorb(params, context, relaxed.value, grid)
+  error = (model.synthesize(params, context) - image) ** 2
+  return bits / image[..., 0].size + 100 * error.mean()
+
+
+def test_no_model_is_absent_from_the_table():
+  assert set(COUNTS) == set(models.MODELS)
+  assert next(iter(models.MODELS)) == "lapped"
+
+
+@pytest.mark.parametrize(
+  ("name", "options", "count"),
+  [(name, *row) for name, rows in COUNTS.items() for row in rows],
+)
+def test_parameter_counts_are_the_published_ones(name, options, count):
+  model = models.make(name, **options)
+  shapes = jax.eval_shape(model.init, jax.random.key(0))
+  sizes = [math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes)]
+  assert sum(sizes) == count
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_random_model_codes_any_size(name):
+  model, params = small(name)
+  # A grid of 5 x 3: no multiple of the hyper latent's 4.
+  image = picture(80, 48)
+  walk = compiled(lambda params: quantized_walk(model, params, image))
+  decoded, coded = walk(params)
+  assert decoded.shape == image.shape
+  assert jnp.isfinite(decoded).all()
+  for stage in model.stages:
+    symbols, rows = coded[stage.spec.name]
+    tables = stage.density.freeze(params)
+    assert symbols.shape == rows.shape
+    assert symbols.shape[-1] == stage.spec.channels
+    assert symbols.shape[1] == -(-80 // stage.spec.stride)
+    assert symbols.shape[2] == -(-48 // stage.spec.stride)
+    assert rows.min() >= 0 and rows.max() < len(tables.sizes)
+    # Random weights of unit gain do not blow a picture up.
+    assert jnp.abs(symbols).max() < 1000
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_part_of_a_model_gets_a_finite_gradient(name):
+  model, params = small(name)
+  image = picture(64, 64)
+  grads = compiled(jax.grad(lambda p: training_loss(model, p, image)))(params)
+  for part in params:
+    leaves = jax.tree.leaves(grads[part])
+    assert all(jnp.isfinite(leaf).all() for leaf in leaves), part
+    assert any(jnp.any(leaf != 0) for leaf in leaves), part
+
+
+@pytest.mark.parametrize("name", HYPER)
+@pytest.mark.parametrize("size", range(1, 10))
+def test_z_covers_a_quarter_of_the_grid_and_predicts_all_of_it(name, size):
+  model = models.make(name, **SMALL)
+  z_stage, y_stage = model.stages
+  grid, rate = (size, 1), jnp.zeros(2)
+
+  def shapes():
+    params = model.init(jax.random.key(0))
+    image = jnp.zeros((2, 16 * size, 16, 3))
+    latents = model.analyze(params, image, rate)
+    context = {"rate": rate}
+    z = z_stage.predict(params, context, grid)
+    context = z_stage.absorb(params, context, latents["z"], grid)
+    return latents, z, y_stage.predict(params, context, grid)
+
+  latents, z, y = jax.eval_shape(shapes)
+  assert latents["z"].shape == z.mean.shape == (2, -(-size // 4), 1, 4)
+  assert latents["y"].shape == y.mean.shape == y.scale.shape == (2, size, 1, 6)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_quality_sets_the_weight_of_the_distortion(name):
+  # CompressAI's table of MSE lambdas.
+  lambdas = [models.make(name, quality=q).spec.lambdas for q in range(1, 9)]
+  assert lambdas[0] == (0.0018,)
+  assert lambdas[3] == (0.0130,)
+  assert lambdas[7] == (0.1800,)
+  spec = models.make(name).spec
+  assert (spec.name, spec.stride, spec.levels) == (name, 16, 0)
+  assert spec.lambdas == (0.0130,)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_form_of_normalization_is_the_caller_s(name):
+  image = picture(16, 16)
+
+  def latent(norm):
+    model, params = models.make(name, norm=norm, **SMALL), small(name)[1]
+    latents = compiled(lambda x: model.analyze(params, x, jnp.zeros(2)))(image)
+    return latents["y"]
+
+  assert jnp.abs(latent("sqrt") - latent("square")).max() > 1e-6
+
+
+def test_the_scale_hyperprior_looks_at_magnitudes():
+  module = bmshj2018.HyperAnalysis(3)
+  y = jax.random.normal(jax.random.key(0), (1, 4, 4, 6))
+  init = compiled(module.init_with_output)
+  z, params = init(jax.random.key(1), y)
+  # Compiled apart: sums of up to 100 products, perhaps in another order.
+  np.testing.assert_allclose(module.apply(params, -y), z, atol=1e-6)
+
+
+def test_the_scale_hyperprior_predicts_no_mean_and_no_negative_scale():
+  model, params = small("bmshj2018-hyperprior")
+  z = 5 * jax.random.normal(jax.random.key(0), (2, 1, 1, 4))
+  context = model.stages[0].absorb(params, {}, z, (4, 4))
+  prediction = model.stages[1].predict(params, context, (4, 4))
+  np.testing.assert_array_equal(prediction.mean, 0)
+  assert prediction.scale.min() == 0 and prediction.scale.max() > 0
+
+
+def test_the_mean_scale_hyperprior_puts_scales_first():
+  # The chunk order of CompressAI's MeanScaleHyperprior.
+  model, params = small("mbt2018-mean")
+  # A copy, for other tests share these parameters.
+  params = jax.tree.map(jnp.zeros_like, params["hyper_synthesis"])
+  params["params"]["conv2"]["bias"] = jnp.array([0.25] * 6 + [-2.0] * 6)
+  params = {"hyper_synthesis": params}
+  context = model.stages[0].absorb(params, {}, jnp.ones((1, 1, 1, 4)), (2, 3))
+  prediction = model.stages[1].predict(params, context, (2, 3))
+  np.testing.assert_array_equal(prediction.scale, np.full((1, 2, 3, 6), 0.25))
+  np.testing.assert_array_equal(prediction.mean, np.full((1, 2, 3, 6), -2.0))
+  symbols = jnp.ones((1, 2, 3, 6), jnp.int32)
+  y_hat = model.stages[1].quantizer.from_symbols(symbols, prediction)
+  np.testing.assert_array_equal(y_hat, -1.0)
+
+
+def test_the_mean_scale_hyper_synthesis_has_the_published_widths():
+  # M, 3M/2 and 2M channels.
+  module = mbt2018.HyperSynthesis(6)
+  z = jnp.zeros((1, 1, 1, 4))
+  params = jax.eval_shape(
+    lambda: module.init(jax.random.key(0), z, (4, 4))["params"]
+  )
+  widths = [params[f"conv{k}"]["bias"].shape[0] for k in range(3)]
+  assert widths == [6, 9, 12]
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("quality", [0, 9, -1])
+def test_an_unpublished_quality_is_refused(name, quality):
+  with pytest.raises(JaxlicError, match=rf"in 1..8, got {quality}; choose"):
+    models.make(name, quality=quality)
+
+
+def test_an_unknown_model_is_refused():
+  with pytest.raises(JaxlicError, match="named 'jpeg'; there are lapped, bm"):
+    models.make("jpeg")
