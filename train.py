@@ -50,7 +50,9 @@ def main(_):
   sums, since, began = None, 0, time.perf_counter()
   for i in tqdm(range(start, config.optimizer.steps), disable=None):
     state, metrics = step(state, next(crops))
-    sums = metrics if sums is None else jax.tree.map(operator.add, sums, metrics)
+    sums = (
+      metrics if sums is None else jax.tree.map(operator.add, sums, metrics)
+    )
     since += 1
     if (i + 1) % config.log_every == 0:
       means = {name: float(value) / since for name, value in sums.items()}
@@ -61,7 +63,6 @@ def main(_):
       manager.save(state)
   manager.save(state)
   manager.close()
-
 
 
 def progress_line(step: int, means: dict[str, float], speed: float) -> str:

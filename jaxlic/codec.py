@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxlic.coding import container, range_coder
+from jaxlic.coding import container, range_coder, ties
 from jaxlic.types import (
   Codec,
   Context,
@@ -54,6 +54,7 @@ class _Compiled(NamedTuple):
 
   analyze: Callable
   predict: list[Callable]
+  close: list[Callable | None]
   quantize: list[Callable]
   absorb: list[Callable]
   bits: list[Callable]
@@ -61,10 +62,14 @@ class _Compiled(NamedTuple):
 
 
 def _compile(model: Model) -> _Compiled:
+  # Other devices must agree on these two to a few last bits: accelerators
+  # multiply in lower precision unless they are told not to.
+  @jax.default_matmul_precision("highest")
   def predict(stage: Stage, params, context, *, grid):
     prediction = stage.predict(params, context, grid)
     return prediction, stage.density.rows(prediction)
 
+  @jax.default_matmul_precision("highest")
   def absorb(stage: Stage, params, context, symbols, prediction, *, grid):
     y_hat = stage.quantizer.from_symbols(symbols, prediction)
     return stage.absorb(params, context, y_hat, grid)
@@ -82,6 +87,7 @@ def _compile(model: Model) -> _Compiled:
   return _Compiled(
     analyze=jax.jit(model.analyze),
     predict=each(predict, static_argnames="grid"),
+    close=[s.density.close and jax.jit(s.density.close) for s in model.stages],
     quantize=[jax.jit(stage.quantizer.to_symbols) for stage in model.stages],
     absorb=each(absorb, static_argnames="grid"),
     bits=each(bits),
@@ -181,7 +187,10 @@ def _encode(
         params, context, symbols, prediction, grid=grid
       )
     sent.append(np.asarray(symbols).ravel())
-    coder.push(sent[-1], np.asarray(rows).ravel(), models[name])
+    rows = np.asarray(rows).ravel()
+    if compiled.close[i]:
+      ties.push(coder, rows, np.asarray(compiled.close[i](prediction)).ravel())
+    coder.push(sent[-1], rows, models[name])
   return Payload(height, width, rate, range_coder.check(sent), coder.finish())
 
 
@@ -204,12 +213,14 @@ def _decode(
   received = []
 
   def read(i: int, stage: Stage, prediction, rows):
-    rows = np.asarray(rows)
-    symbols = coder.pop(rows.ravel(), models[stage.spec.name])
+    shape, rows = rows.shape, np.asarray(rows).ravel()
+    if compiled.close[i]:
+      rows = ties.pop(coder, rows)
+    symbols = coder.pop(rows, models[stage.spec.name])
     received.append(symbols)
     if i + 1 == len(model.stages):
       _check_symbols(received, payload.check)
-    return symbols.reshape(rows.shape)
+    return symbols.reshape(shape)
 
   size = payload.height, payload.width
   return _walk(model, compiled, params, size, rate, read)
@@ -234,8 +245,8 @@ def _check_symbols(received: list[np.ndarray], expected: int) -> None:
   if found != expected:
     raise JaxlicError(
       f"the symbols do not match their check ({found:#06x}, expected "
-      f"{expected:#06x}): the file was written with other weights or on a "
-      "device whose arithmetic differs; decode it where it was written"
+      f"{expected:#06x}): the file was written with other weights, or where "
+      "arithmetic differs too much; decode it with those, or there"
     )
 
 

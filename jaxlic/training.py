@@ -83,9 +83,10 @@ def make_step(codec: Codec, chain: Any, config: Any) -> Any:
   """Returns the step: (state, images uint8 [b H W 3]) -> (state, metrics).
 
   Each image draws a quality of its own: a trained level, or for a
-  `config.continuous` share of images any quality between. A step whose
-  gradient norm is not below `config.spike_norm` changes nothing but its count. An image's loss is
-  divided by the square root of its lambda, so that no level drowns another.
+  `config.continuous` share of images any quality between. An image's loss is
+  divided by the square root of its lambda, so that no level drowns another. A
+  step whose gradient norm is not below `config.spike_norm` changes nothing but
+  the count of steps.
   """
   log_lambdas = jnp.log(jnp.asarray(config.lambdas))
   top = len(config.lambdas) - 1

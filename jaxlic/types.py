@@ -21,9 +21,10 @@ class JaxlicError(ValueError):
 
 
 class Tables(NamedTuple):
-  """Integer symbol frequencies of one density; row r codes
-  `offsets[r] <= symbol < offsets[r] + sizes[r] - 1`, and its last entry is
-  the escape.
+  """Integer symbol frequencies of one density, a distribution per row.
+
+  Row r codes `offsets[r] <= symbol < offsets[r] + sizes[r] - 1`, and its last
+  entry is the escape.
   """
 
   frequencies: np.ndarray  # [rows, width] uint32, zero past sizes[r]
@@ -58,6 +59,8 @@ class Density(NamedTuple):
 
   bits: Callable  # (params, value, prediction) -> float32 [b h w c]
   rows: Callable  # (prediction) -> int32 [b h w c], a row of the tables
+  close: Callable | None  # (prediction) -> bool [b h w c]: rows that another
+  # device's rounding errors could change; None where rows are no floats
   freeze: Callable  # (params) -> Tables
 
 

@@ -81,7 +81,7 @@ def make(name: str) -> Density:
       prediction.mean.shape,
     )
 
-  return Density(bits, rows, lambda params: freeze(params[name]))
+  return Density(bits, rows, None, lambda params: freeze(params[name]))
 
 
 def quantile(params: dict, logit: float) -> Float[np.ndarray, "c"]:

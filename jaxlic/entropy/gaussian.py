@@ -5,7 +5,8 @@ are coded with 64 integer tables, one per scale, and a prediction chooses among
 them. It gives the scale either as such ("scale": the row is that of the
 smallest ladder scale at or above it), or as a real position on the ladder
 ("index": the nearest row), which leaves no transcendental function between the
-network and the choice of the row.
+network and the choice of the row. Either way a scale next to the boundary of
+two rows could fall on its other side on another device; `close` finds these.
 
 References:
   Balle, Minnen, Singh, Hwang, Johnston, "Variational image compression with a
@@ -20,7 +21,7 @@ from statistics import NormalDist
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxlic.coding import tables
 from jaxlic.nn.bounds import lower_bound
@@ -30,6 +31,7 @@ LEVELS = 64
 SCALE_MIN, SCALE_MAX = 0.11, 256.0
 LOG_STEP = math.log(SCALE_MAX / SCALE_MIN) / (LEVELS - 1)
 TAIL_MASS = 1e-9  # outside a row's symbols, in all
+CLOSE = 3e-5  # ladder steps: twice what was seen between instruction sets
 LIKELIHOOD_MIN = 1e-9  # caps a symbol at 29.9 bits in the loss
 
 
@@ -69,7 +71,12 @@ def by_scale() -> Density:
       jnp.int32
     )
 
-  return Density(bits, rows, lambda params: freeze())
+  def close(prediction: Prediction) -> Bool[Array, "b h w c"]:
+    # The last edge is that of row 62; a scale of 0 gives -inf, far from any.
+    index = jnp.log(prediction.scale / SCALE_MIN) / LOG_STEP
+    return _near(index, 0.0, LEVELS - 2.0)
+
+  return Density(bits, rows, close, lambda params: freeze())
 
 
 def by_index() -> Density:
@@ -84,7 +91,10 @@ def by_index() -> Density:
     index = jnp.clip(prediction.scale, 0.0, LEVELS - 1.0)
     return jnp.floor(index + 0.5).astype(jnp.int32)
 
-  return Density(bits, rows, lambda params: freeze())
+  def close(prediction: Prediction) -> Bool[Array, "b h w c"]:
+    return _near(prediction.scale - 0.5, 0.0, LEVELS - 2.0)
+
+  return Density(bits, rows, close, lambda params: freeze())
 
 
 @functools.cache
@@ -105,6 +115,11 @@ def _row(scale, radius):
   centre = math.erf(0.5 / (scale * math.sqrt(2)))
   pmf = np.concatenate([left, [centre], left[::-1]])
   return pmf, 2 * below[0], -radius
+
+
+def _near(x, first, last):
+  """Whether x lies within CLOSE of an integer of first..last."""
+  return jnp.abs(x - jnp.clip(jnp.round(x), first, last)) < CLOSE
 
 
 def _cdf(x):

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from jaxlic.coding import range_coder, ties
+from jaxlic.types import JaxlicError
+
+
+def _sent(rows, close):
+  encoder = range_coder.Encoder()
+  ties.push(encoder, rows, close)
+  return encoder.finish()
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-4, 0.01, 1.0])
+def test_a_decoder_that_is_off_by_one_gets_the_rows_of_the_encoder(share):
+  rng = np.random.default_rng(0)
+  rows = rng.integers(0, 64, 20_000).astype(np.int32)
+  close = rng.random(rows.size) < share
+  off = rng.integers(-1, 2, rows.size).astype(np.int32)
+  data = _sent(rows, close)
+  found = ties.pop(range_coder.Decoder(data), np.where(close, rows + off, rows))
+  np.testing.assert_array_equal(found, rows)
+
+
+def test_nothing_to_tell_costs_three_bits():
+  assert len(_sent(np.zeros(1000, np.int32), np.zeros(1000, bool))) <= 1
+
+
+def test_a_row_to_tell_costs_about_its_place_and_a_residue():
+  # 25 of 250,000: log2(10,000) + 1.44 + log2(3) = 16.3 bits each, and less
+  # than 2 bits more for the gaps' fixed code.
+  close = np.zeros(250_000, bool)
+  close[np.random.default_rng(1).choice(close.size, 25, replace=False)] = True
+  size = len(_sent(np.zeros(close.size, np.int32), close))
+  assert 8 * size < 25 * (16.3 + 2)
+
+
+def test_a_list_that_does_not_fit_is_refused():
+  close = np.zeros(100, bool)
+  close[99] = True
+  data = _sent(np.zeros(100, np.int32), close)
+  with pytest.raises(JaxlicError, match="damaged: it corrects row 99 of 50"):
+    ties.pop(range_coder.Decoder(data), np.zeros(50, np.int32))
