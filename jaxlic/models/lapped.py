@@ -18,26 +18,22 @@ References:
   learned image compression", 2018 (mean-scale hyperprior).
   Minnen, Singh, "Channel-wise autoregressive entropy models for learned image
   compression", 2020 (groups of channels).
-  He et al., "Checkerboard context model for efficient learned image
-  compression", 2021.
   Cui et al., "Asymmetric gained deep image compression with continuous rate
   adaptation", 2021 (gain units).
   Tran, Liang, Tu, 2003 (the lapped transform, see nn/lapped.py).
 """
 
-import dataclasses
 import functools
 import math
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from jaxlic.entropy import factorized, gaussian
-from jaxlic.nn import lapped, resample
-from jaxlic.nn.residual import ResidualBlock, leaky_relu
+from jaxlic.models.parts import split
+from jaxlic.nn import branches, colour, lapped, resample
 from jaxlic.quantize import rounding, thrift
 from jaxlic.types import Model, ModelSpec, Prediction, Stage, StageSpec
 
@@ -52,10 +48,6 @@ SPECTRUM = (
   (1.91, -0.42, 1.72, 3.0),
   (0.85, -1.09, 1.95, 1.5),
   (0.11, -2.00, 1.85, 2.0),
-)
-# Rows: (R + G + B) / sqrt 3, (R - B) / sqrt 2, (2 G - R - B) / sqrt 6.
-LUMA_CHROMA = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt(
-  [[3], [2], [6]]
 )
 
 
@@ -76,13 +68,14 @@ def make(
   """
   channels, hyper_channels = sum(groups), width // 3
   basis, log_deviation = coefficient_basis(channels)
-  parts = _parts(groups, two_pass)
-  analysis = Analysis(channels, width, width * 3 // 2)
-  synthesis = Synthesis(width // 2, width, width * 3 // 2)
-  hyper_analysis = HyperAnalysis(width, hyper_channels)
-  hyper_synthesis = HyperSynthesis(width)
+  parts = split(groups, two_pass=two_pass, stride=BLOCK)
+  analysis = branches.Analysis(channels, width, width * 3 // 2)
+  synthesis = branches.Synthesis(width // 2, width, width * 3 // 2)
+  hyper_analysis = branches.HyperAnalysis(width, hyper_channels)
+  hyper_synthesis = branches.HyperSynthesis(width)
   predictors = {
-    part.name: Predictor(width, part.stop - part.start) for part in parts
+    part.name: branches.Predictor(width, part.stop - part.start)
+    for part in parts
   }
 
   def init(key: Array) -> dict:
@@ -114,7 +107,7 @@ def make(
     return params
 
   def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> dict:
-    luma_chroma = _to_luma_chroma(image)
+    luma_chroma = colour.to_luma_chroma(image)
     blocks = resample.space_to_depth(lapped.prefilter(luma_chroma), BLOCK)
     linear = blocks @ params["forward"]
     t = _centred(rate)
@@ -166,7 +159,7 @@ def make(
     residual = synthesis.apply(
       params["synthesis"], compand(y), linear, _centred(context["rate"])
     )
-    return _from_luma_chroma(linear + residual)
+    return colour.from_luma_chroma(linear + residual)
 
   hyper_stage = Stage(
     StageSpec("z", 4 * BLOCK, hyper_channels),
@@ -190,69 +183,6 @@ def make(
   return Model(spec, init, analyze, (hyper_stage, *stages), synthesize)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Part:
-  """Latent channels start..stop that one stage codes, at all sites or half.
-
-  Checkerboard halves are coded as cells of 2x2 sites: those of equal parity
-  (pass 0), then the others (pass 1), two per cell. A grid of odd size is
-  extended by zeros.
-  """
-
-  name: str
-  start: int
-  stop: int
-  known: int  # channels known before, those of pass 0 included
-  half: int | None  # the checkerboard pass, None for all sites
-
-  def spec(self) -> StageSpec:
-    """The stage's name, stride and channels."""
-    count = self.stop - self.start
-    if self.half is None:
-      return StageSpec(self.name, BLOCK, count)
-    return StageSpec(self.name, 2 * BLOCK, 2 * count)
-
-  def take(self, y: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
-    """Returns this part of all latents."""
-    return self.pick(y[..., self.start : self.stop])
-
-  def pick(self, own: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
-    """Returns this part's sites of its own channels."""
-    if self.half is None:
-      return own
-    odd = [(0, 0), (0, own.shape[1] % 2), (0, own.shape[2] % 2), (0, 0)]
-    cells = resample.space_to_depth(jnp.pad(own, odd), 2)
-    c00, c01, c10, c11 = jnp.split(cells, 4, -1)
-    pair = (c00, c11) if self.half == 0 else (c01, c10)
-    return jnp.concatenate(pair, -1)
-
-  def put(
-    self, coded: Float[Array, "b i j d"], grid: tuple[int, int]
-  ) -> Float[Array, "b h w c"]:
-    """Inverse of `pick`; the other half's sites are 0."""
-    if self.half is None:
-      return coded
-    a, d = jnp.split(coded, 2, -1)
-    gap = jnp.zeros_like(a)
-    cells = (a, gap, gap, d) if self.half == 0 else (gap, a, d, gap)
-    own = resample.depth_to_space(jnp.concatenate(cells, -1), 2)
-    return own[:, : grid[0], : grid[1]]
-
-
-def _parts(groups: tuple[int, ...], two_pass: int) -> list[_Part]:
-  """The stages' parts of the latent, in coding order."""
-  parts, start = [], 0
-  for g, count in enumerate(groups):
-    stop = start + count
-    if g < two_pass:
-      parts.append(_Part(f"y{g}a", start, stop, start, 0))
-      parts.append(_Part(f"y{g}b", start, stop, stop, 1))
-    else:
-      parts.append(_Part(f"y{g}", start, stop, start, None))
-    start = stop
-  return parts
-
-
 def coefficient_basis(
   channels: int,
 ) -> tuple[Float[np.ndarray, "768 c"], Float[np.ndarray, "c"]]:
@@ -263,9 +193,9 @@ def coefficient_basis(
   """
   u, v = np.mgrid[:BLOCK, :BLOCK]
   logs = np.empty((BLOCK, BLOCK, 3))
-  for colour, (dc, a, b, r0) in enumerate(SPECTRUM):
-    logs[..., colour] = a - b / 2 * np.log1p((u * u + v * v) / r0**2)
-    logs[0, 0, colour] = dc
+  for axis, (dc, a, b, r0) in enumerate(SPECTRUM):
+    logs[..., axis] = a - b / 2 * np.log1p((u * u + v * v) / r0**2)
+    logs[0, 0, axis] = dc
   order = np.argsort(-logs.ravel(), kind="stable")[:channels]
   dct = lapped.dct_matrix(BLOCK)
   basis = np.einsum("ui,vj,cd->ijduvc", dct, dct, np.eye(3))
@@ -275,111 +205,6 @@ def coefficient_basis(
 def compand(coefficients: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
   """Returns coefficients in image units as a network likes to see them."""
   return 0.3 * jnp.arcsinh(20.0 * coefficients)
-
-
-class Analysis(nn.Module):
-  """What the encoder adds to the linear coefficients, in their deviations."""
-
-  channels: int
-  fine: int
-  coarse: int
-
-  @nn.compact
-  def __call__(self, image, coefficients, t):
-    x = resample.conv(self.fine, 1)(resample.space_to_depth(image, 8))
-    x = ResidualBlock()(_shift(self.fine, "shift8")(x, t))
-    x = resample.space_to_depth(x, 2)
-    x = resample.conv(self.coarse, 1)(jnp.concatenate([x, coefficients], -1))
-    x = ResidualBlock()(_shift(self.coarse, "shift16")(x, t))
-    return resample.conv(
-      self.channels, 1, kernel_init=nn.initializers.zeros, name="last"
-    )(x)
-
-
-class Synthesis(nn.Module):
-  """What the decoder adds to the linear reconstruction."""
-
-  finest: int
-  fine: int
-  coarse: int
-
-  @nn.compact
-  def __call__(self, coefficients, linear, t):
-    x = resample.conv(self.coarse, 3)(coefficients)
-    x = _shift(self.coarse, "shift16")(x, t)
-    for _ in range(2):
-      x = ResidualBlock()(x)
-    x = resample.depth_to_space(resample.conv(4 * self.fine, 1)(x), 2)
-    x = _shift(self.fine, "shift8")(x, t)
-    for _ in range(2):
-      x = ResidualBlock()(x)
-    x = resample.depth_to_space(resample.conv(4 * self.finest, 1)(x), 2)
-    x = jnp.concatenate([x, resample.space_to_depth(linear, 4)], -1)
-    x = _shift(self.finest, "shift4")(resample.conv(self.finest, 1)(x), t)
-    for _ in range(3):
-      x = ResidualBlock()(x)
-    x = resample.conv(48, 3, kernel_init=nn.initializers.zeros, name="last")(x)
-    return resample.depth_to_space(x, 4)
-
-
-class HyperAnalysis(nn.Module):
-  """From coefficients at stride 16 to the hyper latent at stride 64."""
-
-  width: int
-  channels: int
-
-  @nn.compact
-  def __call__(self, coefficients, t):
-    x = resample.conv(self.width, 1)(coefficients)
-    x = leaky_relu(_shift(self.width, "shift")(x, t))
-    x = leaky_relu(resample.conv(self.width, 3, 2)(x))
-    return 2.0 * resample.conv(self.channels, 3, 2)(x)
-
-
-class HyperSynthesis(nn.Module):
-  """From the hyper latent to what every group's predictor sees."""
-
-  width: int
-
-  @nn.compact
-  def __call__(self, z, grid):
-    x = resample.conv(4 * self.width, 1)(0.5 * z)
-    x = leaky_relu(resample.depth_to_space(x, 2))
-    x = resample.conv(2 * self.width, 3)(x)
-    x = resample.depth_to_space(x, 2)[:, : grid[0], : grid[1]]
-    return leaky_relu(resample.conv(self.width, 3)(leaky_relu(x)))
-
-
-class Predictor(nn.Module):
-  """Mean (in deviations) and log scale of one group of channels."""
-
-  width: int
-  channels: int
-
-  @nn.compact
-  def __call__(self, known, t):
-    x = resample.conv(self.width, 3)(known)
-    x = leaky_relu(_shift(self.width, "shift")(x, t))
-    x = leaky_relu(resample.conv(self.width, 1)(x))
-    return resample.conv(
-      2 * self.channels, 1, kernel_init=nn.initializers.zeros, name="last"
-    )(x)
-
-
-class _Shift(nn.Module):
-  """Adds a bias that is quadratic in the centred quality t [b]."""
-
-  features: int
-
-  @nn.compact
-  def __call__(self, x, t):
-    powers = jnp.stack([t, t * t], -1)
-    weight = self.param("weight", nn.initializers.zeros, (2, self.features))
-    return x + (powers @ weight)[:, None, None]
-
-
-def _shift(features, name):
-  return _Shift(features, name=name)
 
 
 def _interpolate(levels: Float[Array, "n c"], rate) -> Float[Array, "b 1 1 c"]:
@@ -396,13 +221,3 @@ def _gain(log_levels, rate):
 
 def _centred(rate):
   return rate / (LEVELS - 1) * 2.0 - 1.0
-
-
-def _to_luma_chroma(image):
-  matrix = jnp.asarray(LUMA_CHROMA.T, jnp.float32)
-  return jnp.matmul(image - 0.5, matrix, precision="highest")
-
-
-def _from_luma_chroma(x):
-  matrix = jnp.asarray(LUMA_CHROMA, jnp.float32)
-  return jnp.matmul(x, matrix, precision="highest") + 0.5

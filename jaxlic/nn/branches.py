@@ -1,0 +1,112 @@
+"""The convolutional networks of models/lapped.py.
+
+The branches of analysis and synthesis, and the predictors, end in layers that
+start at zero. Every network is told the quality, as `t` [b] in -1..1.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from jaxlic.nn import resample
+from jaxlic.nn.residual import ResidualBlock, leaky_relu
+
+
+class Analysis(nn.Module):
+  """What the encoder adds to the linear coefficients, in their deviations."""
+
+  channels: int
+  fine: int
+  coarse: int
+
+  @nn.compact
+  def __call__(self, image, coefficients, t):
+    x = resample.conv(self.fine, 1)(resample.space_to_depth(image, 8))
+    x = ResidualBlock()(Shift(self.fine, name="shift8")(x, t))
+    x = resample.space_to_depth(x, 2)
+    x = resample.conv(self.coarse, 1)(jnp.concatenate([x, coefficients], -1))
+    x = ResidualBlock()(Shift(self.coarse, name="shift16")(x, t))
+    return resample.conv(
+      self.channels, 1, kernel_init=nn.initializers.zeros, name="last"
+    )(x)
+
+
+class Synthesis(nn.Module):
+  """What the decoder adds to the linear reconstruction."""
+
+  finest: int
+  fine: int
+  coarse: int
+
+  @nn.compact
+  def __call__(self, coefficients, linear, t):
+    x = resample.conv(self.coarse, 3)(coefficients)
+    x = Shift(self.coarse, name="shift16")(x, t)
+    for _ in range(2):
+      x = ResidualBlock()(x)
+    x = resample.depth_to_space(resample.conv(4 * self.fine, 1)(x), 2)
+    x = Shift(self.fine, name="shift8")(x, t)
+    for _ in range(2):
+      x = ResidualBlock()(x)
+    x = resample.depth_to_space(resample.conv(4 * self.finest, 1)(x), 2)
+    x = jnp.concatenate([x, resample.space_to_depth(linear, 4)], -1)
+    x = Shift(self.finest, name="shift4")(resample.conv(self.finest, 1)(x), t)
+    for _ in range(3):
+      x = ResidualBlock()(x)
+    x = resample.conv(48, 3, kernel_init=nn.initializers.zeros, name="last")(x)
+    return resample.depth_to_space(x, 4)
+
+
+class HyperAnalysis(nn.Module):
+  """From coefficients at stride 16 to the hyper latent at stride 64."""
+
+  width: int
+  channels: int
+
+  @nn.compact
+  def __call__(self, coefficients, t):
+    x = resample.conv(self.width, 1)(coefficients)
+    x = leaky_relu(Shift(self.width, name="shift")(x, t))
+    x = leaky_relu(resample.conv(self.width, 3, 2)(x))
+    return 2.0 * resample.conv(self.channels, 3, 2)(x)
+
+
+class HyperSynthesis(nn.Module):
+  """From the hyper latent to what every group's predictor sees."""
+
+  width: int
+
+  @nn.compact
+  def __call__(self, z, grid):
+    x = resample.conv(4 * self.width, 1)(0.5 * z)
+    x = leaky_relu(resample.depth_to_space(x, 2))
+    x = resample.conv(2 * self.width, 3)(x)
+    x = resample.depth_to_space(x, 2)[:, : grid[0], : grid[1]]
+    return leaky_relu(resample.conv(self.width, 3)(leaky_relu(x)))
+
+
+class Predictor(nn.Module):
+  """Mean (in deviations) and log scale of one group of channels."""
+
+  width: int
+  channels: int
+
+  @nn.compact
+  def __call__(self, known, t):
+    x = resample.conv(self.width, 3)(known)
+    x = leaky_relu(Shift(self.width, name="shift")(x, t))
+    x = leaky_relu(resample.conv(self.width, 1)(x))
+    return resample.conv(
+      2 * self.channels, 1, kernel_init=nn.initializers.zeros, name="last"
+    )(x)
+
+
+class Shift(nn.Module):
+  """Adds a bias that is quadratic in t."""
+
+  features: int
+
+  @nn.compact
+  def __call__(self, x, t):
+    powers = jnp.stack([t, t * t], -1)
+    weight = self.param("weight", nn.initializers.zeros, (2, self.features))
+    return x + (powers @ weight)[:, None, None]
