@@ -7,6 +7,7 @@ Started again on the same directory, it resumes after the last checkpoint.
 """
 
 import operator
+import sys
 import time
 
 import jax
@@ -16,6 +17,7 @@ from tqdm import tqdm
 
 from jaxlic import checkpoint, codec, models, training
 from jaxlic.data import stream
+from jaxlic.types import JaxlicError
 
 CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run.")
@@ -26,6 +28,7 @@ def main(_):
   """Reads top to bottom."""
   logging.set_verbosity(logging.WARNING)
   config = CONFIG.value
+  photos = stream.load_photos(config.data.folder, smallest=config.data.crop)
   model = models.make(config.model.name, **config.model.options)
   built = codec.make(model)
   chain = training.optimizer(config.optimizer)
@@ -34,7 +37,6 @@ def main(_):
   state = manager.restore(state)
   start = int(state.step)
 
-  photos = stream.load_photos(config.data.folder, smallest=config.data.crop)
   print(f"{len(photos)} photographs, starting at step {start}", flush=True)
   crops = stream.batches(
     photos,
@@ -75,4 +77,8 @@ def progress_line(step: int, means: dict[str, float], speed: float) -> str:
 
 
 if __name__ == "__main__":
-  app.run(main)
+  try:
+    app.run(main)
+  except JaxlicError as error:
+    print(f"train.py: {error}", file=sys.stderr)
+    sys.exit(2)

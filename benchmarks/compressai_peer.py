@@ -27,6 +27,7 @@ CompressAI needs an environment of its own, on Linux with Python 3.11. A plain
 """
 
 import argparse
+import functools
 import importlib.util
 import json
 import multiprocessing
@@ -35,6 +36,7 @@ import re
 import resource
 import statistics
 import time
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -102,7 +104,7 @@ def build(compressai, name):
 
 
 def compress(model, image):
-  """Returns the strings of an `H W 3` uint8 array, and the shape of `z`.
+  """Returns the strings of an `H W 3` uint8 array, z's shape, and the size.
 
   The image is padded with zeros on the right and below, to whole strides.
   """
@@ -113,56 +115,68 @@ def compress(model, image):
   x = torch.nn.functional.pad(x, (0, -width % STRIDE, 0, -height % STRIDE))
   with torch.inference_mode():
     coded = model.compress(x)
-  return [batch[0] for batch in coded["strings"]], coded["shape"]
+  strings = [batch[0] for batch in coded["strings"]]
+  return strings, coded["shape"], (height, width)
 
 
-def decompress(model, strings, shape, height, width):
+def decompress(model, coded):
   """Inverse of `compress`, up to the model's loss."""
   import torch
 
+  strings, shape, (height, width) = coded
   with torch.inference_mode():
     x_hat = model.decompress([[string] for string in strings], shape)["x_hat"]
     x_hat = x_hat[0, :, :height, :width].clamp(0, 1).mul(255).round()
     return x_hat.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
+class Timed(NamedTuple):
+  """A call's value, and how long it took."""
+
+  value: Any
+  first_seconds: float  # the first call
+  seconds: float  # the median of the calls after it
+
+
 def measure(function, *args, repeats):
-  """Returns a call's value, and its median seconds after one warm-up."""
-  function(*args)
+  """Returns the value and the times of one call and `repeats` more."""
   seconds = []
-  for _ in range(repeats):
+  for _ in range(1 + repeats):
     start = time.perf_counter()
     value = function(*args)
     seconds.append(time.perf_counter() - start)
-  return value, statistics.median(seconds)
+  return Timed(value, seconds[0], statistics.median(seconds[1:]))
 
 
-def measure_image(model, path, repeats):
-  """Returns the figures of one model on one image, reading the file aside.
+def measure_image(compress, decompress, size, path, repeats):
+  """Returns the figures of one codec on one image, reading the file aside.
 
-  `bytes` counts the model's strings, without a container around them.
+  Args:
+    compress: From an `H W 3` uint8 array to what `decompress` takes.
+    decompress: Its inverse, up to the codec's loss.
+    size: From what `compress` returns to its bytes, without a container.
+    path: The image.
+    repeats: Timed calls of each, after the first.
 
   Raises:
-    ValueError: If the decompressed image has another shape.
+    ValueError: If the decompressed image has another shape or type.
   """
   with Image.open(path) as file:
     image = np.array(file.convert("RGB"))
-  height, width, _ = image.shape
-  (strings, shape), compress_seconds = measure(
-    compress, model, image, repeats=repeats
-  )
-  decoded, decompress_seconds = measure(
-    decompress, model, strings, shape, height, width, repeats=repeats
-  )
-  if decoded.shape != image.shape:
-    raise ValueError(f"{path}: {image.shape} came back as {decoded.shape}")
+  coded = measure(compress, image, repeats=repeats)
+  decoded = measure(decompress, coded.value, repeats=repeats)
+  found = decoded.value.shape, decoded.value.dtype
+  if found != (image.shape, image.dtype):
+    raise ValueError(f"{path}: {image.shape} uint8 came back as {found}")
   return {
     "path": path,
-    "height": height,
-    "width": width,
-    "bytes": sum(map(len, strings)),
-    "compress_seconds": compress_seconds,
-    "decompress_seconds": decompress_seconds,
+    "height": image.shape[0],
+    "width": image.shape[1],
+    "bytes": size(coded.value),
+    "first_compress_seconds": coded.first_seconds,
+    "first_decompress_seconds": decoded.first_seconds,
+    "compress_seconds": coded.seconds,
+    "decompress_seconds": decoded.seconds,
   }
 
 
@@ -173,7 +187,12 @@ def measure_model(name, paths, threads, repeats):
   """
   compressai, import_seconds = import_compressai(threads)
   model, build_seconds = build(compressai, name)
-  images = [measure_image(model, path, repeats) for path in paths]
+  functions = (
+    functools.partial(compress, model),
+    functools.partial(decompress, model),
+    lambda coded: sum(map(len, coded[0])),
+  )
+  images = [measure_image(*functions, path, repeats) for path in paths]
   return {
     "startup_seconds": import_seconds + build_seconds,
     "import_seconds": import_seconds,
@@ -272,15 +291,15 @@ def measure_pair(encode, decode, symbols, indexes, repeats):
   Raises:
     ValueError: If the symbols do not come back.
   """
-  data, encode_seconds = measure(encode, symbols, indexes, repeats=repeats)
-  decoded, decode_seconds = measure(decode, data, indexes, repeats=repeats)
-  if not np.array_equal(decoded, symbols):
+  encoded = measure(encode, symbols, indexes, repeats=repeats)
+  decoded = measure(decode, encoded.value, indexes, repeats=repeats)
+  if not np.array_equal(decoded.value, symbols):
     raise ValueError("the decoded symbols differ from the encoded ones")
   count = len(symbols)
   return {
-    "encode_msymbols_per_second": count / encode_seconds / 1e6,
-    "decode_msymbols_per_second": count / decode_seconds / 1e6,
-    "bits_per_symbol": 8 * len(data) / count,
+    "encode_msymbols_per_second": count / encoded.seconds / 1e6,
+    "decode_msymbols_per_second": count / decoded.seconds / 1e6,
+    "bits_per_symbol": 8 * len(encoded.value) / count,
   }
 
 

@@ -10,6 +10,7 @@ of three files, which `load` checks against their fingerprint:
 | tables.npz | the integer tables, made once when the codec was exported |
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -21,8 +22,9 @@ import jax
 import numpy as np
 
 from jaxlic import codec, models, training
+from jaxlic.coding import container
 from jaxlic.coding import tables as integer_tables
-from jaxlic.data import images
+from jaxlic.data import output
 from jaxlic.training import State
 from jaxlic.types import Codec, JaxlicError, Model, Params, Tables
 
@@ -56,26 +58,23 @@ def export(
   precision.
 
   Raises:
-    JaxlicError: If the directory cannot be written.
+    JaxlicError: If a file could not hold the name, or the directory cannot be
+      written.
   """
+  container.check_model(name)
   weights = {
     path: np.asarray(leaf, np.float16) for path, leaf in _flat(params).items()
   }
-  built = codec.make(models.make(architecture, **options))
+  _, built = _built(architecture, json.dumps(options))
   frozen = built.freeze(_nested(weights))
   arrays = _table_arrays(frozen)
   about = {"name": name, "architecture": architecture, "options": options}
   about["fingerprint"] = _fingerprint(about, weights, arrays)
-  try:
-    Path(folder).mkdir(parents=True, exist_ok=True)
-  except OSError as error:
-    raise JaxlicError(
-      f"cannot make the folder {folder}: {error.strerror}; choose another"
-    ) from error
-  images.write_bytes(Path(folder, "weights.npz"), _npz(weights))
-  images.write_bytes(Path(folder, "tables.npz"), _npz(arrays))
+  _make_folder(folder)
+  output.write_bytes(Path(folder, "weights.npz"), _npz(weights))
+  output.write_bytes(Path(folder, "tables.npz"), _npz(arrays))
   text = json.dumps(about, indent=1) + "\n"
-  images.write_bytes(Path(folder, "codec.json"), text.encode())
+  output.write_bytes(Path(folder, "codec.json"), text.encode())
   return load(folder)
 
 
@@ -106,14 +105,14 @@ def load(folder: str | Path) -> Trained:
       f"the codec in {folder} does not match its fingerprint "
       f"{fingerprint:#010x}; copy it again"
     )
-  model = models.make(about["architecture"], **about["options"])
+  model, built = _built(about["architecture"], json.dumps(about["options"]))
   return Trained(
     name=about["name"],
     architecture=about["architecture"],
     options=about["options"],
     fingerprint=fingerprint,
     model=model,
-    codec=codec.make(model),
+    codec=built,
     params=_nested(weights),
     tables=_tables(arrays),
   )
@@ -157,8 +156,8 @@ class Manager:
     from orbax.checkpoint import v1 as ocp
 
     root = Path(workdir).absolute()
-    root.mkdir(parents=True, exist_ok=True)
-    images.write_bytes(root / "config.json", config.to_json(indent=1).encode())
+    _make_folder(root)
+    output.write_bytes(root / "config.json", config.to_json(indent=1).encode())
     self._checkpointer = ocp.training.Checkpointer(
       root / "checkpoints",
       cleanup_tmp_directories=True,
@@ -184,6 +183,22 @@ class Manager:
   def close(self) -> None:
     """Waits for the last write."""
     self._checkpointer.close()
+
+
+def _make_folder(folder: str | Path) -> None:
+  try:
+    Path(folder).mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise JaxlicError(
+      f"cannot make the folder {folder}: {error.strerror}; choose another"
+    ) from error
+
+
+@functools.lru_cache(maxsize=8)
+def _built(architecture: str, options: str) -> tuple[Model, Codec]:
+  """The functions of an architecture, shared so that they compile once."""
+  model = models.make(architecture, **json.loads(options))
+  return model, codec.make(model)
 
 
 def _abstract_run(workdir: Path) -> tuple[dict[str, Any], State]:

@@ -1,7 +1,11 @@
 """Photographs to `.jlic` bytes and back."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from jaxtyping import UInt8
+from PIL import Image
 
 from jaxlic import pretrained
 from jaxlic.checkpoint import Trained
@@ -11,32 +15,40 @@ from jaxlic.types import Bitstream, JaxlicError, Payload
 
 DEFAULT_QUALITY = 3.0
 
+# Checked here, with a line that says what to do, and not by a type checker.
+ImageLike = Any  # what NumPy makes uint8 [H W 3] or [H W] of
+BytesLike = Any  # bytes, bytearray or memoryview
+Number = Any  # int, float or a number of NumPy
+ModelLike = str | Path | Trained
+
 
 def compress(
-  image: UInt8[np.ndarray, "H W 3"] | UInt8[np.ndarray, "H W"],
+  image: ImageLike,
   *,
-  quality: float = DEFAULT_QUALITY,
-  model: str | Trained = pretrained.DEFAULT,
+  quality: Number = DEFAULT_QUALITY,
+  model: ModelLike = pretrained.DEFAULT,
 ) -> bytes:
   """Returns the file of an image: RGB, or grey if it has two axes.
 
   Args:
-    image: 8-bit samples.
+    image: 8-bit samples, [H W 3] or [H W]; also a PIL image of mode RGB or L.
     quality: 0 (smallest) to 6 (best), any number between; models of one rate
       ignore it.
     model: Name of an embedded codec, a codec's folder, or a loaded codec.
 
   Raises:
-    JaxlicError: If the quality is out of range or the model is unknown.
+    JaxlicError: If the image has other samples or another shape, the quality is
+      out of range, or the model is unknown.
   """
-  grey = image.ndim == 2
-  pixels = np.repeat(image[..., None], 3, -1) if grey else image
+  samples = _samples(image)
+  grey = samples.ndim == 2
+  pixels = np.repeat(samples[..., None], 3, -1) if grey else samples
   photo = Photo(np.ascontiguousarray(pixels), grey, None)
-  return compress_photo(photo, quality=quality, model=model)
+  return compress_photo(photo, quality=_number(quality), model=model)
 
 
 def decompress(
-  data: bytes, *, model: str | Trained | None = None
+  data: BytesLike, *, model: ModelLike | None = None
 ) -> UInt8[np.ndarray, "H W 3"]:
   """Returns the image of a file; a grey one has three equal channels.
 
@@ -47,12 +59,15 @@ def decompress(
   Raises:
     JaxlicError: If the file is damaged or not of this model.
   """
-  return decompress_photo(data, model=model).pixels
+  if not isinstance(data, bytes | bytearray | memoryview):
+    raise JaxlicError(
+      f"a file's data are bytes, got {type(data).__name__}; read the file, for "
+      "example with Path.read_bytes"
+    )
+  return decompress_photo(bytes(data), model=model).pixels
 
 
-def compress_photo(
-  photo: Photo, *, quality: float, model: str | Trained
-) -> bytes:
+def compress_photo(photo: Photo, *, quality: float, model: ModelLike) -> bytes:
   """As `compress`, keeping what else a photograph has."""
   trained = _loaded(model)
   payload = trained.codec.encode(
@@ -74,9 +89,7 @@ def compress_photo(
   )
 
 
-def decompress_photo(
-  data: bytes, *, model: str | Trained | None = None
-) -> Photo:
+def decompress_photo(data: bytes, *, model: ModelLike | None = None) -> Photo:
   """As `decompress`, with what else the file keeps."""
   bitstream = container.unpack(data)
   trained = _reader(bitstream, model)
@@ -98,7 +111,47 @@ def decompress_photo(
   return Photo(pixels, bitstream.grey, bitstream.icc_profile)
 
 
-def _reader(bitstream: Bitstream, model: str | Trained | None) -> Trained:
+def _samples(
+  image: ImageLike,
+) -> UInt8[np.ndarray, "H W 3"] | UInt8[np.ndarray, "H W"]:
+  """The image as an array; refuses what would have to be guessed."""
+  # Other modes have as many bytes per pixel, but they are no grey and no RGB.
+  if isinstance(image, Image.Image) and image.mode not in ("RGB", "L"):
+    raise JaxlicError(
+      f"a PIL image has mode RGB or L, got {image.mode}; convert it with "
+      "image.convert('RGB')"
+    )
+  try:
+    samples = np.asarray(image)
+  except (TypeError, ValueError) as error:
+    raise JaxlicError(
+      f"an image is uint8 [H W 3] or [H W], got {type(image).__name__}, no "
+      f"array ({' '.join(str(error).split())}); make it one"
+    ) from error
+  if samples.dtype != np.uint8:
+    way_out = "multiply by 255 and round, or read it with PIL"
+  elif samples.ndim != 2 and samples.shape[2:] != (3,):
+    way_out = "pass one image, without alpha, and grey as [H W]"
+  elif not samples.size:
+    way_out = "an image has at least one pixel"
+  else:
+    return samples
+  raise JaxlicError(
+    f"an image is uint8 [H W 3] or [H W], got {samples.dtype} {samples.shape}; "
+    f"{way_out}"
+  )
+
+
+def _number(quality: Number) -> float:
+  try:
+    return float(quality)
+  except (TypeError, ValueError) as error:
+    raise JaxlicError(
+      f"quality is a number, got {quality!r}; give one, such as 3.5"
+    ) from error
+
+
+def _reader(bitstream: Bitstream, model: ModelLike | None) -> Trained:
   """The codec that wrote the file."""
   if model is None and bitstream.model not in pretrained.names():
     raise JaxlicError(
@@ -117,5 +170,5 @@ def _reader(bitstream: Bitstream, model: str | Trained | None) -> Trained:
   return trained
 
 
-def _loaded(model: str | Trained) -> Trained:
+def _loaded(model: ModelLike) -> Trained:
   return model if isinstance(model, Trained) else pretrained.load(model)

@@ -108,7 +108,7 @@ def make_step(codec: Codec, chain: Any, config: Any) -> Any:
     images = images.astype(jnp.float32) / 255
     key = jax.random.fold_in(state.key, state.step)
     gradient, metrics = jax.grad(loss, has_aux=True)(state.params, images, key)
-    norm = optax.global_norm(gradient)
+    norm = optax.tree.norm(gradient)
     updates, moments = chain.update(gradient, state.optimizer, state.params)
     params = optax.apply_updates(state.params, updates)
     # A young average follows closely, so that a short run has one worth using.

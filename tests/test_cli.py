@@ -340,6 +340,19 @@ def test_an_output_without_a_place_is_refused(
   assert not missing.exists() and not list(folder.iterdir())
 
 
+def test_an_unknown_suffix_is_refused_before_work_is_done(
+  refuse, monkeypatch, model, jlic, tmp_path
+):
+  source = tmp_path / "a.jlic"
+  source.write_bytes(jlic)
+  for name in ("compress_photo", "decompress_photo"):
+    monkeypatch.setattr(files, name, raising(AssertionError("too late")))
+  words = "decompress", source, tmp_path / "out.xyz", "--model", model
+  assert "cannot write the suffix '.xyz'" in refuse(*words)
+  assert "suffix" in refuse("demo", "--out", tmp_path / "a", "--model", model)
+  assert sorted(tmp_path.iterdir()) == [source]
+
+
 @pytest.mark.parametrize("quality", ["6.01", "-1", "nan", "inf", "high", ""])
 def test_a_quality_out_of_range_is_refused(
   refuse, model, png, tmp_path, quality

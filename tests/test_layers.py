@@ -20,6 +20,7 @@ ARROWS = {
   "complexity": ("types",),
   "checkpoint": (
     "types",
+    "coding.container",
     "coding.tables",
     "data",
     "codec",

@@ -14,9 +14,9 @@ from jaxlic.types import JaxlicError
 def compress(options: Namespace) -> None:
   """Image to `.jlic`."""
   from jaxlic import files, pretrained
-  from jaxlic.data import images
+  from jaxlic.data import images, output
 
-  _check_paths(options)
+  _check_paths(options, output.check_target(options.target))
   photo = images.read(
     options.source,
     background=options.background,
@@ -27,7 +27,7 @@ def compress(options: Namespace) -> None:
     photo, quality=options.quality, model=options.model or pretrained.DEFAULT
   )
   seconds = time.perf_counter() - start
-  images.write_bytes(options.target, data)
+  output.write_bytes(options.target, data)
   height, width = photo.pixels.shape[:2]
   print(
     f"{options.target}: {len(data)} bytes, "
@@ -41,7 +41,7 @@ def decompress(options: Namespace) -> None:
   from jaxlic import files
   from jaxlic.data import images
 
-  _check_paths(options)
+  _check_paths(options, images.check_photo_target(options.target))
   data = _read(options.source)
   start = time.perf_counter()
   photo = files.decompress_photo(data, model=options.model)
@@ -89,7 +89,6 @@ def export(options: Namespace) -> None:
   """A run's moving average to a codec's folder."""
   from jaxlic import checkpoint
 
-  container.check_model(options.name)
   config, average = checkpoint.load_average(options.workdir)
   trained = checkpoint.export(
     options.target,
@@ -105,11 +104,8 @@ def export(options: Namespace) -> None:
   )
 
 
-def _check_paths(options: Namespace) -> None:
-  """Refuses what cannot end well before time is spent on it."""
-  from jaxlic.data import images
-
-  target = images.check_target(options.target)
+def _check_paths(options: Namespace, target: Path) -> None:
+  """Refuses to write, as `target`, what is read."""
   if os.path.exists(options.source) and target.exists():
     if os.path.samefile(options.source, target):
       raise JaxlicError(

@@ -27,10 +27,10 @@ def evaluate(options: Namespace) -> None:
   from tqdm import tqdm
 
   from jaxlic import evaluate, metrics, pretrained
-  from jaxlic.data import images
+  from jaxlic.data import images, output
 
   if options.out is not None:
-    images.check_target(options.out)
+    output.check_target(options.out)
   model = pretrained.load(options.model or pretrained.DEFAULT)
   paths = images.list_photos(options.folder)
   points = evaluate.curve(
@@ -53,7 +53,7 @@ def evaluate(options: Namespace) -> None:
   if options.out is not None:
     curve = evaluate.to_json(points, name=model.name, description=description)
     text = json.dumps(curve, indent=2, allow_nan=False) + "\n"
-    images.write_bytes(options.out, text.encode())
+    output.write_bytes(options.out, text.encode())
 
 
 def demo(options: Namespace) -> None:
@@ -61,7 +61,7 @@ def demo(options: Namespace) -> None:
   from jaxlic import pretrained, report
   from jaxlic.data import images
 
-  images.check_target(options.out)
+  images.check_photo_target(options.out)
   model = pretrained.load(options.model or pretrained.DEFAULT)
   photo = images.read(pretrained.DEMO)
   own, jpeg = report.beside_jpeg(photo, model=model, quality=options.quality)

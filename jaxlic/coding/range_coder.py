@@ -81,7 +81,7 @@ class Encoder:
       )
     order, groups = _group(rows, len(models.cores))
     # Modulo 2**32 one comparison finds both ends: |offset| <= 2**30.
-    entries = symbols[order].view(np.uint32)
+    entries = symbols.take(order).view(np.uint32)
     escapes = []
     for row, start, stop in groups:
       core, part = models.cores[row], entries[start:stop]
@@ -196,11 +196,11 @@ def _group(
   if count <= 2**16:
     rows = rows.astype(np.uint8 if count <= 2**8 else np.uint16)
   order = np.argsort(rows, kind="stable")
-  keys = rows[order]
-  starts = np.append(0, np.flatnonzero(keys[1:] != keys[:-1]) + 1)
-  stops = np.append(starts[1:], len(keys))
-  bounds = np.stack([keys[starts], starts, stops], 1).tolist()
-  return order, [tuple(group) for group in bounds]
+  # Searching for the few bounds spares a sorted copy of the rows.
+  every = np.arange(count, dtype=rows.dtype)
+  starts = np.searchsorted(rows, every, sorter=order).tolist()
+  bounds = zip(range(count), starts, [*starts[1:], len(rows)], strict=True)
+  return order, [group for group in bounds if group[1] < group[2]]
 
 
 def _edges(

@@ -4,24 +4,20 @@ A `Photo` is what the codecs take and give: 8-bit RGB, upright. What a file
 holds beyond that (alpha, 16 bits, more frames) is refused with a line that
 names the way out, never dropped in silence. Metadata other than the ICC
 profile and the orientation is not read.
-
-Files are written under a temporary name and then renamed, so that a reader
-sees the old file or the new one, never half of it.
 """
 
 import io
 import logging
 import os
-import re
-import secrets
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageCms, ImageColor, ImageOps
 
+from jaxlic.data import depth, output
 from jaxlic.types import JaxlicError
 
 MAX_PIXELS = 2**26
@@ -33,7 +29,6 @@ _FORMATS = "PNG JPEG WEBP AVIF TIFF BMP GIF PPM".split()
 _READABLE = ".png .jpg .jpeg .webp .avif .tif .tiff .bmp .gif .ppm .pgm".split()
 _GREY_MODES = ("1", "L", "LA")
 _RGB_MODES = ("P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
-_TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 
 _JPEG = ("JPEG", {"quality": 95, "subsampling": "4:4:4"})
 _TIFF = ("TIFF", {"compression": "tiff_deflate"})
@@ -86,14 +81,12 @@ def read(
     # Pillow warns of large images and damaged metadata; both are judged here.
     warnings.simplefilter("ignore")
     image = _open(name, data)
-    _check_depth(name, image, data, reduce_depth)
+    depth.check(name, image, data, reduce_depth=reduce_depth)
     try:
       image.load()
     except Exception as error:  # each plugin raises its own kinds
       raise _damaged(name, error) from error
-    if image.mode.startswith(("I", "F")):
-      image = _reduce(name, image)
-    image = _upright(image)
+    image = _upright(depth.reduce(name, image))
     return _to_photo(name, image, background)
 
 
@@ -109,12 +102,7 @@ def write(path: str | os.PathLike, photo: Photo) -> None:
       its ICC profile, or the file cannot be written.
   """
   path = Path(path)
-  if path.suffix.lower() not in _WRITERS:
-    raise JaxlicError(
-      f"{path}: cannot write the suffix {path.suffix!r}; use .png, or one of"
-      f" {' '.join(_WRITERS)}"
-    )
-  kind, options = _WRITERS[path.suffix.lower()]
+  kind, options = _writer(path)
   if kind == "AVIF" and photo.grey:
     options = options | {"subsampling": "4:0:0"}
   if photo.pixels.dtype != np.uint8 or photo.pixels.shape[2:] != (3,):
@@ -136,46 +124,17 @@ def write(path: str | os.PathLike, photo: Photo) -> None:
     raise JaxlicError(
       f"{path}: {kind} cannot hold this photo ({_line(error)}); write .png"
     ) from error
-  write_bytes(path, file.getvalue())
+  output.write_bytes(path, file.getvalue())
 
 
-def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-  """Writes a file whole or not at all, replacing what was there.
-
-  Raises:
-    JaxlicError: If the target is a folder or a device, or cannot be written.
-  """
-  target = check_target(path)
-  temporary = target.parent / f".jaxlic-{secrets.token_hex(8)}"
-  try:
-    # Unlike tempfile, open() leaves the permissions to the umask.
-    with open(temporary, "xb") as file:
-      file.write(data)
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(temporary, target)
-  except OSError as error:
-    raise JaxlicError(
-      f"{path}: cannot write ({error.strerror}); choose another path"
-    ) from error
-  finally:
-    temporary.unlink(missing_ok=True)
-
-
-def check_target(path: str | os.PathLike) -> Path:
-  """Returns the file that a write to the path would replace or create.
+def check_photo_target(path: str | os.PathLike) -> Path:
+  """Returns the file that `write` to the path would replace or create.
 
   Raises:
-    JaxlicError: If it is a folder or a device, or its folder is missing.
+    JaxlicError: As `output.check_target`, or if the suffix is unknown.
   """
-  # Follow a link, so that its target is replaced and not the link itself.
-  target = Path(os.path.realpath(path))
-  if os.path.isdir(target):
-    raise JaxlicError(f"{path}: is a folder; add a file name")
-  if os.path.exists(target) and not os.path.isfile(target):
-    raise JaxlicError(f"{path}: is not a regular file; give another path")
-  if not os.path.isdir(target.parent):
-    raise JaxlicError(f"{path}: no folder {target.parent}; create it first")
+  target = output.check_target(path)
+  _writer(Path(path))
   return target
 
 
@@ -205,6 +164,16 @@ def list_photos(folder: str | os.PathLike) -> list[Path]:
       f"{folder}: no images here; wanted files {' '.join(_READABLE)}"
     )
   return photos
+
+
+def _writer(path: Path) -> tuple[str, dict[str, Any]]:
+  """The format that a suffix names, and the options to write it with."""
+  if path.suffix.lower() not in _WRITERS:
+    raise JaxlicError(
+      f"{path}: cannot write the suffix {path.suffix!r}; use .png, or one of"
+      f" {' '.join(_WRITERS)}"
+    )
+  return _WRITERS[path.suffix.lower()]
 
 
 def _load(source: str | os.PathLike | bytes) -> tuple[str, bytes]:
@@ -267,73 +236,11 @@ def _open(name: str, data: bytes) -> Image.Image:
   return image
 
 
-def _check_depth(
-  name: str, image: Image.Image, data: bytes, reduce_depth: bool
-) -> None:
-  """Refuses deep samples unless they may be, and can be, reduced."""
-  bits = _bits(image, data)
-  if bits <= 8:
-    return
-  if not reduce_depth:
-    raise JaxlicError(
-      f"{name}: samples have at most 8 bits, here {bits}; allow rounding with"
-      " reduce_depth, or save it with 8 bits"
-    )
-  # The transparent colour is stated in the samples that are rounded away.
-  if "transparency" in image.info:
-    raise JaxlicError(
-      f"{name}: {bits}-bit samples with a transparent colour are not read; save"
-      " it with 8 bits"
-    )
-
-
-def _bits(image: Image.Image, data: bytes) -> int:
-  """Bits per sample in the file: Pillow opens deep RGB as 8 bits, silently."""
-  if image.format == "PNG":
-    return data[24]  # bit depth of IHDR
-  if image.format == "TIFF":
-    return max(image.tag_v2.get(_TIFF_BITS, (1,)))
-  if image.format == "AVIF":
-    # Flags high_bitdepth, twelve_bit in each item's av1C, AV1-ISOBMFF 2.3.3.
-    start = data.find(b"meta")
-    size = int.from_bytes(data[start - 4 : start])
-    found = re.findall(rb"av1C..(.)", data[start : start + size], re.DOTALL)
-    flags = [configuration[0] for configuration in found]
-    return max(8 + 2 * (f >> 6 & 1) + 2 * (f >> 5 & 1) for f in [0, *flags])
-  if image.format == "PPM" and image.mode == "RGB":
-    # Only a maximum other than 255 needs Pillow's own decoder, with two args.
-    args = image.tile[0].args
-    return int(args[1]).bit_length() if isinstance(args, tuple) else 8
-  return {"I": 16, "F": 32}.get(image.mode[0], 8)
-
-
 def _upright(image: Image.Image) -> Image.Image:
   try:
     return ImageOps.exif_transpose(image)
   except Exception:  # damaged EXIF says nothing of the orientation
     return image
-
-
-def _reduce(name: str, image: Image.Image) -> Image.Image:
-  """Rounds deep grey samples to 8 bits; black and white stay what they are."""
-  tags = getattr(image, "tag_v2", {})
-  samples = np.asarray(image)
-  if image.mode == "F":
-    top, samples = 1.0, samples.astype(np.float64)
-  else:
-    bits = min(max(tags.get(_TIFF_BITS, (16,))), 16)
-    top, samples = 2**bits - 1, samples.astype(np.int64)
-  if not (samples.min() >= 0 and samples.max() <= top):
-    raise JaxlicError(
-      f"{name}: samples must be in 0..{top:g}, got {samples.min():g}.."
-      f"{samples.max():g}; scale them, or save it with 8 bits"
-    )
-  reduced = np.floor(samples / top * 255 + 0.5).astype(np.uint8)
-  # Pillow inverts WhiteIsZero for 8 bits, but not for more.
-  inverted = tags.get(_TIFF_PHOTOMETRIC) == 0
-  grey = Image.fromarray(255 - reduced if inverted else reduced)
-  grey.info = image.info  # the profile, and the orientation
-  return grey
 
 
 def _to_photo(name: str, image: Image.Image, background: str | None) -> Photo:
@@ -364,8 +271,8 @@ def _composite(
   """The image over the background, and that background's colour."""
   if background is None:
     raise JaxlicError(
-      f"{name}: transparent pixels are not coded; give a background colour, for"
-      " example white"
+      f"{name}: transparent pixels are not coded; pass background"
+      " (--background), for example white, or save it opaque"
     )
   try:
     colour = ImageColor.getrgb(background)[:3]

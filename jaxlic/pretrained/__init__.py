@@ -24,18 +24,24 @@ def folder(name: str) -> Path:
   return _HERE / name
 
 
-@functools.cache
 def load(name_or_folder: str | Path = DEFAULT) -> checkpoint.Trained:
   """Returns an embedded codec by name, or one of your own by its folder.
+
+  A folder is read at each call: it may have been exported anew.
 
   Raises:
     JaxlicError: If there is neither.
   """
   if str(name_or_folder) in names():
-    return checkpoint.load(folder(str(name_or_folder)))
+    return _embedded(str(name_or_folder))
   if Path(name_or_folder).is_dir():
     return checkpoint.load(name_or_folder)
   raise JaxlicError(
     f"a model is a folder or one of {', '.join(names())}, got "
     f"{str(name_or_folder)!r}; see `jaxlic models`"
   )
+
+
+@functools.cache
+def _embedded(name: str) -> checkpoint.Trained:
+  return checkpoint.load(folder(name))
