@@ -28,8 +28,9 @@ def main(_):
   """Reads top to bottom."""
   logging.set_verbosity(logging.WARNING)
   config = CONFIG.value
-  photos = stream.load_photos(config.data.folder, smallest=config.data.crop)
   model = models.make(config.model.name, **config.model.options)
+  check(config, model)
+  photos = stream.load_photos(config.data.folder, smallest=config.data.crop)
   built = codec.make(model)
   chain = training.optimizer(config.optimizer)
   state = training.init_state(built, chain, config.seed)
@@ -47,7 +48,8 @@ def main(_):
   )
 
   step = jax.jit(
-    training.make_step(built, chain, config.loss), donate_argnums=0
+    training.make_step(built, chain, config.loss, lambdas=model.spec.lambdas),
+    donate_argnums=0,
   )
   sums, since, began = None, 0, time.perf_counter()
   for i in tqdm(range(start, config.optimizer.steps), disable=None):
@@ -60,11 +62,36 @@ def main(_):
       means = {name: float(value) / since for name, value in sums.items()}
       speed = since / (time.perf_counter() - began)
       tqdm.write(progress_line(i + 1, means, speed))
+      if means["skipped"] == 1:
+        raise JaxlicError(
+          f"all of the last {since} steps had gradients of "
+          f"{config.loss.spike_norm} or more; raise loss.spike_norm or lower "
+          "optimizer.learning_rate"
+        )
       sums, since, began = None, 0, time.perf_counter()
     if (i + 1) % config.save_every == 0:
       manager.save(state)
   manager.save(state)
   manager.close()
+
+
+def check(config, model) -> None:
+  """Refuses what would fail only after compilation."""
+  rules = [
+    (
+      config.data.crop > 0 and config.data.crop % model.spec.stride == 0,
+      f"data.crop is a multiple of {model.spec.stride}, got {config.data.crop}",
+    ),
+    (config.data.batch > 0, f"data.batch is positive, got {config.data.batch}"),
+    (
+      config.optimizer.steps > config.optimizer.warmup_steps,
+      "optimizer.steps is above optimizer.warmup_steps, got "
+      f"{config.optimizer.steps} and {config.optimizer.warmup_steps}",
+    ),
+  ]
+  for kept, rule in rules:
+    if not kept:
+      raise JaxlicError(f"{rule}; correct the config or the flag")
 
 
 def progress_line(step: int, means: dict[str, float], speed: float) -> str:
@@ -76,9 +103,19 @@ def progress_line(step: int, means: dict[str, float], speed: float) -> str:
   )
 
 
+def parse_flags(words):
+  """Parses the command line; an unknown field is one line, too."""
+  try:
+    return app.parse_flags_with_usage(words)
+  except (AttributeError, KeyError) as error:
+    raise JaxlicError(
+      f"the config has no such field: {error.args[0]}; see its file"
+    ) from error
+
+
 if __name__ == "__main__":
   try:
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)
   except JaxlicError as error:
     print(f"train.py: {error}", file=sys.stderr)
     sys.exit(2)

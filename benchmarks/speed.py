@@ -78,7 +78,7 @@ def prepare(folder):
 
   for name in compressai_peer.MODELS:
     model = models.make(name, **OPTIONS)
-    params = jax.device_get(jax.jit(model.init)(jax.random.key(SEED)))
+    params = jax.jit(model.init)(jax.random.key(SEED))
     params["analysis"]["params"]["conv3"]["kernel"] *= LATENT_SCALE
     about = {"name": name, "architecture": name, "options": OPTIONS}
     checkpoint.export(folder / name, **about, params=params)

@@ -25,4 +25,6 @@ __all__ = ["__version__", *_LAZY]
 def __getattr__(name: str) -> Any:
   if name in _LAZY:
     return getattr(importlib.import_module(_LAZY[name]), name)
+  if name in ("codec", "models", "pretrained"):
+    return importlib.import_module(f"jaxlic.{name}")
   raise AttributeError(f"module 'jaxlic' has no attribute {name!r}")

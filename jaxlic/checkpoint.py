@@ -14,6 +14,7 @@ import functools
 import hashlib
 import io
 import json
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -29,6 +30,18 @@ from jaxlic.training import State
 from jaxlic.types import Codec, JaxlicError, Model, Params, Tables
 
 FILES = ("codec.json", "weights.npz", "tables.npz")
+# What reading a damaged file raises, from JSON, NumPy and zip files.
+_DAMAGE = (
+  AttributeError,
+  BadZipFile,
+  EOFError,
+  KeyError,
+  NotImplementedError,
+  OSError,
+  TypeError,
+  ValueError,
+  zlib.error,
+)
 
 
 class Trained(NamedTuple):
@@ -62,9 +75,7 @@ def export(
       written.
   """
   container.check_model(name)
-  weights = {
-    path: np.asarray(leaf, np.float16) for path, leaf in _flat(params).items()
-  }
+  weights = _halved(params)
   _, built = _built(architecture, json.dumps(options))
   frozen = built.freeze(_nested(weights))
   arrays = _table_arrays(frozen)
@@ -94,9 +105,12 @@ def load(folder: str | Path) -> Trained:
     about = json.loads(Path(folder, "codec.json").read_text())
     weights = dict(np.load(Path(folder, "weights.npz"), allow_pickle=False))
     arrays = dict(np.load(Path(folder, "tables.npz"), allow_pickle=False))
-    fingerprint = about.pop("fingerprint")
+    fingerprint = int(about.pop("fingerprint"))
     sound = fingerprint == _fingerprint(about, weights, arrays)
-  except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+    model, built = _built(about["architecture"], json.dumps(about["options"]))
+  except JaxlicError:
+    raise
+  except _DAMAGE as error:
     raise JaxlicError(
       f"the codec in {folder} cannot be read ({error}); copy it again"
     ) from error
@@ -105,7 +119,6 @@ def load(folder: str | Path) -> Trained:
       f"the codec in {folder} does not match its fingerprint "
       f"{fingerprint:#010x}; copy it again"
     )
-  model, built = _built(about["architecture"], json.dumps(about["options"]))
   return Trained(
     name=about["name"],
     architecture=about["architecture"],
@@ -149,7 +162,12 @@ def load_average(workdir: str | Path) -> tuple[dict[str, Any], Params]:
 
 
 class Manager:
-  """Saves and restores the training states of one run with Orbax."""
+  """Saves and restores the training states of one run with Orbax.
+
+  Raises:
+    JaxlicError: If the directory cannot be written, or holds a run of another
+      model or optimizer.
+  """
 
   def __init__(self, workdir: str, config: Any):
     # Orbax takes most of a second to import; only training needs it.
@@ -157,7 +175,9 @@ class Manager:
 
     root = Path(workdir).absolute()
     _make_folder(root)
-    output.write_bytes(root / "config.json", config.to_json(indent=1).encode())
+    text = config.to_json(indent=1)
+    _check_same_run(root, json.loads(text))
+    output.write_bytes(root / "config.json", text.encode())
     self._checkpointer = ocp.training.Checkpointer(
       root / "checkpoints",
       cleanup_tmp_directories=True,
@@ -183,6 +203,35 @@ class Manager:
   def close(self) -> None:
     """Waits for the last write."""
     self._checkpointer.close()
+
+
+def _check_same_run(root: Path, config: dict[str, Any]) -> None:
+  """Refuses a directory whose states another configuration cannot hold."""
+  if not (root / "config.json").is_file():
+    return
+  before = json.loads((root / "config.json").read_text())
+  shapes = ("model", before["model"], config["model"])
+  groups = ("optimizer.slow", before["optimizer"]["slow"])
+  for field, old, new in (shapes, (*groups, config["optimizer"]["slow"])):
+    if old != new:
+      raise JaxlicError(
+        f"{root} holds a run with {field} {old}, not {new}; give another "
+        "--workdir"
+      )
+
+
+def _halved(params: Params) -> dict[str, np.ndarray]:
+  """The parameters by path, in half precision."""
+  weights = {}
+  for path, leaf in _flat(params).items():
+    with np.errstate(over="ignore"):
+      weights[path] = np.asarray(leaf, np.float16)
+    if not np.isfinite(weights[path]).all():
+      raise JaxlicError(
+        f"weights are finite and below 65,504, {path} has others; the training "
+        "diverged: export an earlier state"
+      )
+  return weights
 
 
 def _make_folder(folder: str | Path) -> None:

@@ -33,6 +33,9 @@ from jaxlic.types import (
   Tables,
 )
 
+# Whole blocks of the largest images, and of strips that are mostly padding.
+MAX_AREA = container.MAX_PIXELS + 2**22
+
 Image = Float[Array, "H W 3"] | Float[np.ndarray, "H W 3"]
 
 
@@ -62,17 +65,23 @@ class _Compiled(NamedTuple):
 
 
 def _compile(model: Model) -> _Compiled:
-  # Other devices must agree on these two to a few last bits: accelerators
-  # multiply in lower precision unless they are told not to.
-  @jax.default_matmul_precision("highest")
+  # Accelerators multiply in lower precision unless they are told not to, and
+  # other devices must agree on `predict` and `absorb` to a few last bits.
+  exact = jax.default_matmul_precision("highest")
+
+  @exact
   def predict(stage: Stage, params, context, *, grid):
     prediction = stage.predict(params, context, grid)
     return prediction, stage.density.rows(prediction)
 
-  @jax.default_matmul_precision("highest")
+  @exact
   def absorb(stage: Stage, params, context, symbols, prediction, *, grid):
     y_hat = stage.quantizer.from_symbols(symbols, prediction)
     return stage.absorb(params, context, y_hat, grid)
+
+  @exact
+  def synthesize(params, context):
+    return jnp.clip(model.synthesize(params, context), 0, 1)
 
   def bits(stage: Stage, params, symbols, prediction):
     y_hat = stage.quantizer.from_symbols(symbols, prediction)
@@ -85,15 +94,13 @@ def _compile(model: Model) -> _Compiled:
     ]
 
   return _Compiled(
-    analyze=jax.jit(model.analyze),
+    analyze=jax.jit(exact(model.analyze)),
     predict=each(predict, static_argnames="grid"),
     close=[s.density.close and jax.jit(s.density.close) for s in model.stages],
     quantize=[jax.jit(stage.quantizer.to_symbols) for stage in model.stages],
     absorb=each(absorb, static_argnames="grid"),
     bits=each(bits),
-    synthesize=jax.jit(
-      lambda params, context: jnp.clip(model.synthesize(params, context), 0, 1)
-    ),
+    synthesize=jax.jit(synthesize),
   )
 
 
@@ -146,8 +153,10 @@ def _evaluate(
     bits[stage.spec.name] = float(cost)
     return symbols
 
-  shown = _walk(model, compiled, params, image.shape[:2], rate, quantize)
-  return Outcome(shown, bits)
+  size = image.shape[:2]
+  context = _visit(model, compiled, params, size, rate, quantize)
+  shown = compiled.synthesize(params, context)
+  return Outcome(shown[0, : size[0], : size[1]], bits)
 
 
 def _freeze(model: Model, params: Params) -> dict[str, Tables]:
@@ -163,34 +172,29 @@ def _encode(
   image: Image,
   rate: float = 0.0,
 ) -> Payload:
-  """Returns the coded image; values are in [0, 1].
+  """Returns the coded image.
 
   Raises:
     JaxlicError: If `rate` is not a quality of this model, or the image is
-      empty or larger than a file may claim.
+      empty, too large, or has values outside [0, 1].
   """
   rate = _checked_rate(model, rate)
-  height, width = image.shape[:2]
-  container.check_size(height, width)
   latents = compiled.analyze(params, _padded(model, image), _vector(rate))
   coder = range_coder.Encoder()
   models = _coder_models(tables)
-  context: Context = {"rate": _vector(rate)}
-  grid = _grid(model, height, width)
   sent = []
-  for i, stage in enumerate(model.stages):
-    name = stage.spec.name
-    prediction, rows = compiled.predict[i](params, context, grid=grid)
-    symbols = compiled.quantize[i](latents[name], prediction)
-    if i + 1 < len(model.stages):
-      context = compiled.absorb[i](
-        params, context, symbols, prediction, grid=grid
-      )
-    sent.append(np.asarray(symbols).ravel())
+
+  def send(i: int, stage: Stage, prediction, rows):
+    symbols = compiled.quantize[i](latents[stage.spec.name], prediction)
     rows = np.asarray(rows).ravel()
     if compiled.close[i]:
       ties.push(coder, rows, np.asarray(compiled.close[i](prediction)).ravel())
-    coder.push(sent[-1], rows, models[name])
+    sent.append(np.asarray(symbols).ravel())
+    coder.push(sent[-1], rows, models[stage.spec.name])
+    return symbols
+
+  height, width = image.shape[:2]
+  _visit(model, compiled, params, (height, width), rate, send)
   return Payload(height, width, rate, range_coder.check(sent), coder.finish())
 
 
@@ -205,29 +209,32 @@ def _decode(
 
   Raises:
     JaxlicError: If the payload is damaged, or was written with other weights
-      or on a device whose arithmetic differs too much.
+      or where arithmetic differs too much.
   """
   rate = _checked_rate(model, payload.rate)
+  _check_area(model, payload.height, payload.width)
   coder = range_coder.Decoder(payload.data)
   models = _coder_models(tables)
   received = []
 
-  def read(i: int, stage: Stage, prediction, rows):
+  def receive(i: int, stage: Stage, prediction, rows):
     shape, rows = rows.shape, np.asarray(rows).ravel()
     if compiled.close[i]:
       rows = ties.pop(coder, rows)
-    symbols = coder.pop(rows, models[stage.spec.name])
-    received.append(symbols)
-    if i + 1 == len(model.stages):
-      _check_symbols(received, payload.check)
-    return symbols.reshape(shape)
+    received.append(coder.pop(rows, models[stage.spec.name]))
+    return received[-1].reshape(shape)
 
   size = payload.height, payload.width
-  return _walk(model, compiled, params, size, rate, read)
+  context = _visit(model, compiled, params, size, rate, receive)
+  _check_symbols(received, payload.check)
+  return compiled.synthesize(params, context)[0, : size[0], : size[1]]
 
 
-def _walk(model, compiled, params, size, rate, symbols_of) -> Array:
-  """Visits all stages, and synthesizes the image of `size` (h, w)."""
+def _visit(model, compiled, params, size, rate, symbols_of) -> Context:
+  """Visits all stages of an image of `size` (h, w); returns what is known.
+
+  `symbols_of(i, stage, prediction, rows)` gives a stage's symbols.
+  """
   context: Context = {"rate": _vector(rate)}
   grid = _grid(model, *size)
   for i, stage in enumerate(model.stages):
@@ -236,8 +243,7 @@ def _walk(model, compiled, params, size, rate, symbols_of) -> Array:
     context = compiled.absorb[i](
       params, context, symbols, prediction, grid=grid
     )
-  image = compiled.synthesize(params, context)
-  return image[0, : size[0], : size[1]]
+  return context
 
 
 def _check_symbols(received: list[np.ndarray], expected: int) -> None:
@@ -261,7 +267,7 @@ def _coder_models(tables: dict[str, Tables]) -> dict[str, Any]:
 
 def _checked_rate(model: Model, rate: float) -> float:
   """The rate as the file will hold it; 0 for models of one rate."""
-  top = max(model.spec.levels - 1, 0)
+  top = model.spec.max_quality
   if top == 0:
     return 0.0
   if not 0 <= rate <= top:
@@ -269,6 +275,18 @@ def _checked_rate(model: Model, rate: float) -> float:
       f"quality is a number from 0 to {top} for {model.spec.name}, got {rate}"
     )
   return container.quantize_rate(float(rate))
+
+
+def _check_area(model: Model, height: int, width: int) -> None:
+  """Bounds the work, which is that of whole blocks: strips are padded most."""
+  container.check_size(height, width)
+  rows, columns = _grid(model, height, width)
+  area = rows * columns * model.spec.stride**2
+  if area > MAX_AREA:
+    raise JaxlicError(
+      f"an image in whole blocks of {model.spec.stride} has at most {MAX_AREA} "
+      f"pixels, {height} x {width} makes {area}; split it into tiles"
+    )
 
 
 def _vector(rate: float) -> Float[Array, "1"]:
@@ -283,8 +301,13 @@ def _grid(model: Model, height: int, width: int) -> tuple[int, int]:
 def _padded(model: Model, image: Image) -> Float[Array, "1 h w 3"]:
   """The image with its last row and column repeated up to whole blocks."""
   height, width = image.shape[:2]
+  _check_area(model, height, width)
+  image = np.asarray(image, np.float32)
+  if not (image.min() >= 0 and image.max() <= 1):  # False for NaN, too
+    raise JaxlicError(
+      f"an image's values are within 0..1, got {image.min()}..{image.max()}; "
+      "divide 8-bit samples by 255"
+    )
   rows, columns = (n * model.spec.stride for n in _grid(model, height, width))
   pad = ((0, rows - height), (0, columns - width), (0, 0))
-  return jnp.asarray(
-    np.pad(np.asarray(image, np.float32), pad, mode="edge")[None]
-  )
+  return jnp.asarray(np.pad(image, pad, mode="edge")[None])

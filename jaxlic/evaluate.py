@@ -119,7 +119,7 @@ def to_json(
 
 def _checked(model: Trained, qualities: Sequence[float]) -> list[float]:
   """The qualities, before hours are spent on the first of them."""
-  top = max(model.model.spec.levels - 1, 0)
+  top = model.model.spec.max_quality
   if not top:
     return [0.0]
   wrong = [q for q in qualities if not 0 <= q <= top]

@@ -79,27 +79,28 @@ def rate_distortion(
   return total + lambdas * 255**2 * mse, parts
 
 
-def make_step(codec: Codec, chain: Any, config: Any) -> Any:
+def make_step(
+  codec: Codec, chain: Any, config: Any, *, lambdas: tuple[float, ...]
+) -> Any:
   """Returns the step: (state, images uint8 [b H W 3]) -> (state, metrics).
 
-  Each image draws a quality of its own: a trained level, or for a
-  `config.continuous` share of images any quality between. An image's loss is
+  Each image draws a quality of its own: a level, all equally likely, or for a
+  `config.continuous` share of images any quality between. `lambdas` are those
+  of the model's levels. An image's loss is
   divided by the square root of its lambda, so that no level drowns another. A
   step whose gradient norm is not below `config.spike_norm` changes nothing but
   the count of steps.
   """
-  log_lambdas = jnp.log(jnp.asarray(config.lambdas))
-  top = len(config.lambdas) - 1
+  log_lambdas = jnp.log(jnp.asarray(lambdas))
+  top = len(lambdas) - 1
 
   def loss(params, images, key):
-    level_key, share_key, noise_key = jax.random.split(key, 3)
-    rate = jax.random.uniform(level_key, images.shape[:1], maxval=top)
-    share = jax.random.uniform(share_key, images.shape[:1])
-    rate = jnp.where(share < config.continuous, rate, jnp.round(rate))
-    lambdas = jnp.exp(jnp.interp(rate, jnp.arange(top + 1.0), log_lambdas))
+    rate_key, noise_key = jax.random.split(key)
+    rate = _draw_rates(rate_key, images.shape[0], top, config.continuous)
+    weight = jnp.exp(jnp.interp(rate, jnp.arange(top + 1.0), log_lambdas))
     outcome = codec.apply(params, images, rate, noise_key)
-    cost, parts = rate_distortion(outcome, images, lambdas)
-    weights = jax.lax.rsqrt(lambdas / lambdas.mean())
+    cost, parts = rate_distortion(outcome, images, weight)
+    weights = jax.lax.rsqrt(weight / weight.mean())
     return (weights * cost).mean(), parts | {"loss": cost.mean()}
 
   def step(
@@ -127,3 +128,12 @@ def make_step(codec: Codec, chain: Any, config: Any) -> Any:
     return state, metrics | {"gradient_norm": norm, "skipped": skipped}
 
   return step
+
+
+def _draw_rates(key, count, top, continuous):
+  """Qualities [count]: levels 0..top, or a `continuous` share in between."""
+  level_key, between_key, share_key = jax.random.split(key, 3)
+  level = jax.random.randint(level_key, (count,), 0, top + 1)
+  between = jax.random.uniform(between_key, (count,), maxval=top)
+  share = jax.random.uniform(share_key, (count,))
+  return jnp.where(share < continuous, between, level.astype(jnp.float32))

@@ -92,6 +92,11 @@ class ModelSpec:
   levels: int = 0  # trained quality levels; 0: one rate, quality is ignored
   lambdas: tuple[float, ...] = ()  # distortion weight of each level
 
+  @property
+  def max_quality(self) -> int:
+    """The best quality; 0 for models of one rate."""
+    return max(self.levels - 1, 0)
+
 
 class Model(NamedTuple):
   """A codec as a researcher writes it, once per paper."""

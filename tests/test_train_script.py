@@ -144,6 +144,6 @@ def test_every_config_fits_its_model_and_training(path):
   config = space["get_config"]()
   assert isinstance(config, ml_collections.ConfigDict)
   spec = models.make(config.model.name, **config.model.options).spec
-  assert len(config.loss.lambdas) == max(spec.levels, 1)
+  assert len(spec.lambdas) == max(spec.levels, 1)
   assert config.data.crop % spec.stride == 0
   training.optimizer(config.optimizer)

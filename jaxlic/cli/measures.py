@@ -81,13 +81,12 @@ def _codecs() -> list[dict[str, Any]]:
   rows = []
   for name in pretrained.names():
     codec = pretrained.load(name)
-    levels = codec.model.spec.levels
     rows.append(
       {
         "name": name,
         "fingerprint": f"{codec.fingerprint:#010x}",
         "architecture": codec.architecture,
-        "max_quality": max(levels - 1, 0),
+        "max_quality": codec.model.spec.max_quality,
         "bytes": checkpoint.size_bytes(pretrained.folder(name)),
       }
       | _cost(complexity.measure(codec.model))

@@ -181,7 +181,7 @@ def _scale(pmf: np.ndarray, total: int) -> float:
 def _join(frequencies: Sequence[np.ndarray], offsets: Sequence[int]) -> Tables:
   """Pads rows to the widest."""
   sizes = np.array([len(f) for f in frequencies], np.int32)
-  flat = [np.zeros(0)] + list(frequencies)
+  flat = [np.zeros(0, np.int64), *frequencies]
   return from_arrays(
     {
       "frequencies": np.concatenate(flat).astype(np.uint32),

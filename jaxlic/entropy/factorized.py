@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxlic.coding import tables
 from jaxlic.nn.bounds import lower_bound
-from jaxlic.types import Density, Prediction, Tables
+from jaxlic.types import Density, JaxlicError, Prediction, Tables
 
 FILTERS = (3, 3, 3, 3)
 TAIL_MASS = 1e-9  # outside a row's symbols, in all
@@ -104,7 +104,7 @@ def freeze(params: dict) -> Tables:
   """Returns one integer table per channel, over its central mass.
 
   Raises:
-    ValueError: If a channel's tails lie beyond 16,384 symbols.
+    JaxlicError: If a channel's tails lie beyond 16,384 symbols.
   """
   logit = float(np.log(2 / TAIL_MASS - 1))
   # The bin around the rounded quantile holds it, so that no more than the tails
@@ -113,7 +113,7 @@ def freeze(params: dict) -> Tables:
   last = np.rint(quantile(params, logit)).astype(int)
   widest = int(np.max(last - first))
   if widest > 2 * MAX_RADIUS:
-    raise ValueError(
+    raise JaxlicError(
       f"a channel's density spans {widest} symbols, tables hold "
       f"{2 * MAX_RADIUS}; scale the latent down or train longer"
     )

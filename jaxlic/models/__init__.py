@@ -1,5 +1,6 @@
 """The models, one file per paper, and the only registry of them."""
 
+import inspect
 from collections.abc import Callable
 
 from jaxlic.models import bmshj2018, lapped, mbt2018
@@ -19,15 +20,24 @@ def make(name: str, **options: object) -> Model:
   Lists among the options, which is what JSON makes of tuples, become tuples.
 
   Raises:
-    JaxlicError: If the registry has none of that name.
+    JaxlicError: If the registry has none of that name, or an option is not one
+      of that model.
   """
   if name not in MODELS:
     raise JaxlicError(
-      f"no architecture is named {name!r}; there are {', '.join(MODELS)}"
+      f"an architecture is one of {', '.join(MODELS)}, got {name!r}; see "
+      "`jaxlic models`"
     )
-  return MODELS[name](
-    **{
-      key: tuple(value) if isinstance(value, list) else value
-      for key, value in options.items()
-    }
-  )
+  try:
+    return MODELS[name](
+      **{
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in options.items()
+      }
+    )
+  except TypeError as error:
+    known = inspect.signature(MODELS[name]).parameters
+    raise JaxlicError(
+      f"{name} takes the options {', '.join(known)}, got {options} ({error}); "
+      "leave out or correct what differs"
+    ) from error
