@@ -103,8 +103,8 @@ def load(folder: str | Path) -> Trained:
       )
   try:
     about = json.loads(Path(folder, "codec.json").read_text())
-    weights = dict(np.load(Path(folder, "weights.npz"), allow_pickle=False))
-    arrays = dict(np.load(Path(folder, "tables.npz"), allow_pickle=False))
+    weights = _read_npz(Path(folder, "weights.npz"))
+    arrays = _read_npz(Path(folder, "tables.npz"))
     fingerprint = int(about.pop("fingerprint"))
     sound = fingerprint == _fingerprint(about, weights, arrays)
     model, built = _built(about["architecture"], json.dumps(about["options"]))
@@ -169,7 +169,7 @@ class Manager:
       model or optimizer.
   """
 
-  def __init__(self, workdir: str, config: Any):
+  def __init__(self, workdir: str | Path, config: Any):
     # Orbax takes most of a second to import; only training needs it.
     from orbax.checkpoint import v1 as ocp
 
@@ -320,6 +320,11 @@ def _fingerprint(about: dict, *bundles: dict[str, np.ndarray]) -> int:
       digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
       digest.update(np.ascontiguousarray(array).tobytes())
   return int.from_bytes(digest.digest(), "little")
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+  # From memory, since NumPy leaves files that are no archives open.
+  return dict(np.load(io.BytesIO(path.read_bytes()), allow_pickle=False))
 
 
 def _npz(arrays: dict[str, np.ndarray]) -> bytes:

@@ -23,6 +23,7 @@ References:
   Tran, Liang, Tu, 2003 (the lapped transform, see nn/lapped.py).
 """
 
+import dataclasses
 import functools
 import math
 
@@ -32,7 +33,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxlic.entropy import factorized, gaussian
-from jaxlic.models.parts import split
+from jaxlic.models.parts import Part, split
 from jaxlic.nn import branches, colour, lapped, resample
 from jaxlic.quantize import rounding, thrift
 from jaxlic.types import Model, ModelSpec, Prediction, Stage, StageSpec
@@ -66,107 +67,13 @@ def make(
     two_pass: How many of the first groups take two checkerboard passes.
     name: What errors call the model.
   """
-  channels, hyper_channels = sum(groups), width // 3
-  basis, log_deviation = coefficient_basis(channels)
-  parts = split(groups, two_pass=two_pass, stride=BLOCK)
-  analysis = branches.Analysis(channels, width, width * 3 // 2)
-  synthesis = branches.Synthesis(width // 2, width, width * 3 // 2)
-  hyper_analysis = branches.HyperAnalysis(width, hyper_channels)
-  hyper_synthesis = branches.HyperSynthesis(width)
-  predictors = {
-    part.name: branches.Predictor(width, part.stop - part.start)
-    for part in parts
-  }
-
-  def init(key: Array) -> dict:
-    keys = iter(jax.random.split(key, 5 + len(parts)))
-    t = jnp.zeros(1)
-    y = jnp.zeros((1, 4, 4, channels))
-    z = jnp.zeros((1, 1, 1, hyper_channels))
-    image = jnp.zeros((1, 4 * BLOCK, 4 * BLOCK, 3))
-    log_step = 0.5 * np.log(26 / (255**2 * np.array(LAMBDAS)))
-    steps = jnp.tile(jnp.asarray(log_step, jnp.float32)[:, None], channels)
-    params = {
-      "forward": jnp.asarray(basis, jnp.float32),
-      "inverse": jnp.asarray(basis.T, jnp.float32),
-      "log_deviation": jnp.asarray(log_deviation, jnp.float32),
-      "log_gain": -steps,
-      "log_inverse_gain": steps,
-      "analysis": analysis.init(next(keys), image, y, t),
-      "synthesis": synthesis.init(next(keys), y, image, t),
-      "hyper_analysis": hyper_analysis.init(next(keys), y, t),
-      "hyper_synthesis": hyper_synthesis.init(next(keys), z, (4, 4)),
-      "z_density": factorized.init(next(keys), hyper_channels, scale=1.5),
-    }
-    hyper = jnp.zeros((1, 4, 4, width))
-    for part in parts:
-      known = jnp.concatenate([hyper, y[..., : part.known]], -1)
-      params[f"predict_{part.name}"] = predictors[part.name].init(
-        next(keys), known, t
-      )
-    return params
-
-  def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> dict:
-    luma_chroma = colour.to_luma_chroma(image)
-    blocks = resample.space_to_depth(lapped.prefilter(luma_chroma), BLOCK)
-    linear = blocks @ params["forward"]
-    t = _centred(rate)
-    y = linear + jnp.exp(params["log_deviation"]) * analysis.apply(
-      params["analysis"], luma_chroma, compand(linear), t
-    )
-    z = hyper_analysis.apply(params["hyper_analysis"], compand(y), t)
-    y = y * _gain(params["log_gain"], rate)
-    return {"z": z} | {part.name: part.take(y) for part in parts}
-
-  def predict_z(params: dict, context: dict, grid) -> Prediction:
-    b = context["rate"].shape[0]
-    mean = jnp.zeros((b, -(-grid[0] // 4), -(-grid[1] // 4), hyper_channels))
-    return Prediction(mean=mean, scale=mean)
-
-  def absorb_z(params: dict, context: dict, z_hat, grid) -> dict:
-    hyper = hyper_synthesis.apply(params["hyper_synthesis"], z_hat, grid)
-    return context | {"hyper": hyper, "y": hyper[..., :0]}
-
-  def predict_y(part, params: dict, context: dict, grid) -> Prediction:
-    rate = context["rate"]
-    out = predictors[part.name].apply(
-      params[f"predict_{part.name}"],
-      jnp.concatenate([context["hyper"], compand(context["y"])], -1),
-      _centred(rate),
-    )
-    mean, log_scale = jnp.split(out, 2, -1)
-    own = slice(part.start, part.stop)
-    log_deviation = params["log_deviation"][own]
-    log_gain = _interpolate(params["log_gain"][:, own], rate)
-    mean = mean * jnp.exp(log_deviation + log_gain)
-    log_scale = log_scale + log_deviation + log_gain
-    index = (log_scale - math.log(gaussian.SCALE_MIN)) / gaussian.LOG_STEP
-    return Prediction(mean=part.pick(mean), scale=part.pick(index))
-
-  def absorb_y(part, params: dict, context: dict, y_hat, grid) -> dict:
-    own = slice(part.start, part.stop)
-    inverse = _gain(params["log_inverse_gain"][:, own], context["rate"])
-    y = part.put(y_hat, grid) * inverse
-    known = context["y"]
-    if part.known > part.start:  # The second pass fills the gaps of the first.
-      y, known = known[..., own] + y, known[..., : part.start]
-    return context | {"y": jnp.concatenate([known, y], -1)}
-
-  def synthesize(params: dict, context: dict) -> Float[Array, "b H W 3"]:
-    y = context["y"]
-    blocks = resample.depth_to_space(y @ params["inverse"], BLOCK)
-    linear = lapped.postfilter(blocks)
-    residual = synthesis.apply(
-      params["synthesis"], compand(y), linear, _centred(context["rate"])
-    )
-    return colour.from_luma_chroma(linear + residual)
-
+  net = _networks(width, groups, two_pass)
   hyper_stage = Stage(
-    StageSpec("z", 4 * BLOCK, hyper_channels),
-    rounding.make(rounding.mixed),
+    StageSpec("z", 4 * BLOCK, net.hyper_channels),
+    rounding.make(rounding.mixed()),
     factorized.make("z_density"),
-    predict_z,
-    absorb_z,
+    functools.partial(_predict_z, net),
+    functools.partial(_absorb_z, net),
   )
   thrifty = thrift.make(lambda prediction: gaussian.scale_at(prediction.scale))
   stages = [
@@ -174,13 +81,148 @@ def make(
       part.spec(),
       thrifty,
       gaussian.by_index(),
-      functools.partial(predict_y, part),
-      functools.partial(absorb_y, part),
+      functools.partial(_predict_y, net, part),
+      functools.partial(_absorb_y, net, part),
     )
-    for part in parts
+    for part in net.parts
   ]
   spec = ModelSpec(name, BLOCK, LEVELS, LAMBDAS)
-  return Model(spec, init, analyze, (hyper_stage, *stages), synthesize)
+  return Model(
+    spec,
+    functools.partial(_init, net),
+    functools.partial(_analyze, net),
+    (hyper_stage, *stages),
+    functools.partial(_synthesize, net),
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Networks:
+  """The model's layers, and the parts of its latent."""
+
+  parts: tuple[Part, ...]
+  hyper_channels: int
+  analysis: branches.Analysis
+  synthesis: branches.Synthesis
+  hyper_analysis: branches.HyperAnalysis
+  hyper_synthesis: branches.HyperSynthesis
+  predictors: dict[str, branches.Predictor]
+
+
+def _networks(width: int, groups: tuple[int, ...], two_pass: int) -> _Networks:
+  parts = split(groups, two_pass=two_pass, stride=BLOCK)
+  return _Networks(
+    parts=tuple(parts),
+    hyper_channels=width // 3,
+    analysis=branches.Analysis(sum(groups), width, width * 3 // 2),
+    synthesis=branches.Synthesis(width // 2, width, width * 3 // 2),
+    hyper_analysis=branches.HyperAnalysis(width, width // 3),
+    hyper_synthesis=branches.HyperSynthesis(width),
+    predictors={
+      part.name: branches.Predictor(width, part.stop - part.start)
+      for part in parts
+    },
+  )
+
+
+def _init(net: _Networks, key: Array) -> dict:
+  channels = net.parts[-1].stop
+  basis, log_deviation = coefficient_basis(channels)
+  keys = iter(jax.random.split(key, 5 + len(net.parts)))
+  t = jnp.zeros(1)
+  y = jnp.zeros((1, 4, 4, channels))
+  z = jnp.zeros((1, 1, 1, net.hyper_channels))
+  image = jnp.zeros((1, 4 * BLOCK, 4 * BLOCK, 3))
+  log_step = 0.5 * np.log(26 / (255**2 * np.array(LAMBDAS)))
+  steps = jnp.tile(jnp.asarray(log_step, jnp.float32)[:, None], channels)
+  params = {
+    "forward": jnp.asarray(basis, jnp.float32),
+    "inverse": jnp.asarray(basis.T, jnp.float32),
+    "log_deviation": jnp.asarray(log_deviation, jnp.float32),
+    "log_gain": -steps,
+    "log_inverse_gain": steps,
+    "analysis": net.analysis.init(next(keys), image, y, t),
+    "synthesis": net.synthesis.init(next(keys), y, image, t),
+    "hyper_analysis": net.hyper_analysis.init(next(keys), y, t),
+    "hyper_synthesis": net.hyper_synthesis.init(next(keys), z, (4, 4)),
+    "z_density": factorized.init(next(keys), net.hyper_channels, scale=1.5),
+  }
+  hyper = jnp.zeros((1, 4, 4, net.hyper_synthesis.width))
+  for part in net.parts:
+    known = jnp.concatenate([hyper, y[..., : part.known]], -1)
+    params[f"predict_{part.name}"] = net.predictors[part.name].init(
+      next(keys), known, t
+    )
+  return params
+
+
+def _analyze(
+  net: _Networks, params: dict, image: Float[Array, "b H W 3"], rate
+) -> dict:
+  luma_chroma = colour.to_luma_chroma(image)
+  blocks = resample.space_to_depth(lapped.prefilter(luma_chroma), BLOCK)
+  linear = blocks @ params["forward"]
+  t = _centred(rate)
+  y = linear + jnp.exp(params["log_deviation"]) * net.analysis.apply(
+    params["analysis"], luma_chroma, compand(linear), t
+  )
+  z = net.hyper_analysis.apply(params["hyper_analysis"], compand(y), t)
+  y = y * _gain(params["log_gain"], rate)
+  return {"z": z} | {part.name: part.take(y) for part in net.parts}
+
+
+def _predict_z(net: _Networks, params: dict, context: dict, grid) -> Prediction:
+  b = context["rate"].shape[0]
+  mean = jnp.zeros((b, -(-grid[0] // 4), -(-grid[1] // 4), net.hyper_channels))
+  return Prediction(mean=mean, scale=mean)
+
+
+def _absorb_z(net: _Networks, params: dict, context: dict, z_hat, grid) -> dict:
+  hyper = net.hyper_synthesis.apply(params["hyper_synthesis"], z_hat, grid)
+  return context | {"hyper": hyper, "y": hyper[..., :0]}
+
+
+def _predict_y(
+  net: _Networks, part: Part, params: dict, context: dict, grid
+) -> Prediction:
+  rate = context["rate"]
+  out = net.predictors[part.name].apply(
+    params[f"predict_{part.name}"],
+    jnp.concatenate([context["hyper"], compand(context["y"])], -1),
+    _centred(rate),
+  )
+  mean, log_scale = jnp.split(out, 2, -1)
+  own = slice(part.start, part.stop)
+  log_deviation = params["log_deviation"][own]
+  log_gain = _interpolate(params["log_gain"][:, own], rate)
+  mean = mean * jnp.exp(log_deviation + log_gain)
+  log_scale = log_scale + log_deviation + log_gain
+  index = (log_scale - math.log(gaussian.SCALE_MIN)) / gaussian.LOG_STEP
+  return Prediction(mean=part.pick(mean), scale=part.pick(index))
+
+
+def _absorb_y(
+  net: _Networks, part: Part, params: dict, context: dict, y_hat, grid
+) -> dict:
+  own = slice(part.start, part.stop)
+  inverse = _gain(params["log_inverse_gain"][:, own], context["rate"])
+  y = part.put(y_hat, grid) * inverse
+  known = context["y"]
+  if part.known > part.start:  # The second pass fills the gaps of the first.
+    y, known = known[..., own] + y, known[..., : part.start]
+  return context | {"y": jnp.concatenate([known, y], -1)}
+
+
+def _synthesize(
+  net: _Networks, params: dict, context: dict
+) -> Float[Array, "b H W 3"]:
+  y = context["y"]
+  blocks = resample.depth_to_space(y @ params["inverse"], BLOCK)
+  linear = lapped.postfilter(blocks)
+  residual = net.synthesis.apply(
+    params["synthesis"], compand(y), linear, _centred(context["rate"])
+  )
+  return colour.from_luma_chroma(linear + residual)
 
 
 def coefficient_basis(

@@ -4,6 +4,8 @@ Symbols are `round(y - mean)`, and `y_hat = symbols + mean`. Step size 1: gains
 and companders scale the latent before.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -24,19 +26,6 @@ def noise(latent: Latent, prediction: Prediction, key: Array) -> Relaxed:
   return Relaxed(coded=noisy, value=noisy)
 
 
-def mixed(latent: Latent, prediction: Prediction, key: Array) -> Relaxed:
-  """Rates the noisy latent; decodes the rounded one, straight through.
-
-  References:
-    Minnen, Singh, "Channel-wise autoregressive entropy models for learned
-    image compression", 2020, section 3.3.
-  """
-  noisy = latent + jax.random.uniform(key, latent.shape) - 0.5
-  rounded = from_symbols(to_symbols(latent, prediction), prediction)
-  straight = latent + jax.lax.stop_gradient(rounded - latent)
-  return Relaxed(coded=noisy, value=straight)
-
-
 def to_symbols(latent: Latent, prediction: Prediction) -> Int[Array, "b h w c"]:
   """Returns the nearest integers to `latent - mean`, half to even."""
   return jnp.round(latent - prediction.mean).astype(jnp.int32)
@@ -49,6 +38,28 @@ def from_symbols(
   return symbols.astype(jnp.float32) + prediction.mean
 
 
-def make(surrogate=noise) -> Quantizer:
+def mixed(to_symbols: Callable = to_symbols) -> Callable:
+  """Returns the surrogate that rates noise and decodes symbols.
+
+  The gradient passes the rounding straight through.
+
+  Args:
+    to_symbols: (latent, prediction) -> symbols, as the encoder has them.
+
+  References:
+    Minnen, Singh, "Channel-wise autoregressive entropy models for learned
+    image compression", 2020, section 3.3.
+  """
+
+  def surrogate(latent: Latent, prediction: Prediction, key: Array) -> Relaxed:
+    noisy = latent + jax.random.uniform(key, latent.shape) - 0.5
+    y_hat = from_symbols(to_symbols(latent, prediction), prediction)
+    straight = latent + jax.lax.stop_gradient(y_hat - latent)
+    return Relaxed(coded=noisy, value=straight)
+
+  return surrogate
+
+
+def make(surrogate: Callable = noise) -> Quantizer:
   """Returns rounding with the given training surrogate."""
   return Quantizer(surrogate, to_symbols, from_symbols)

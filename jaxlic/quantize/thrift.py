@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxlic.quantize import rounding
-from jaxlic.types import Prediction, Quantizer, Relaxed
+from jaxlic.types import Prediction, Quantizer
 
 HIGH_RATE_WEIGHT = 8.656170245  # 6 / ln 2
 
@@ -59,11 +59,5 @@ def make(scale_of) -> Quantizer:
     size = jnp.floor(jnp.abs(residual) + away)
     return (jnp.sign(residual) * size).astype(jnp.int32)
 
-  def surrogate(latent, prediction: Prediction, key: Array) -> Relaxed:
-    noisy = latent + jax.random.uniform(key, latent.shape) - 0.5
-    symbols = to_symbols(latent, prediction)
-    y_hat = rounding.from_symbols(symbols, prediction)
-    straight = latent + jax.lax.stop_gradient(y_hat - latent)
-    return Relaxed(coded=noisy, value=straight)
-
+  surrogate = rounding.mixed(to_symbols)
   return Quantizer(surrogate, to_symbols, rounding.from_symbols)

@@ -49,7 +49,7 @@ def test_noise_is_uniform_over_one_step_and_shared():
 
 def test_mixed_rates_noise_and_decodes_rounded_values():
   key = jax.random.key(2)
-  relaxed = rounding.mixed(LATENT, PREDICTION, key)
+  relaxed = rounding.mixed()(LATENT, PREDICTION, key)
   noisy = rounding.noise(LATENT, PREDICTION, key)
   symbols = rounding.to_symbols(LATENT, PREDICTION)
   np.testing.assert_array_equal(relaxed.coded, noisy.coded)
@@ -59,7 +59,7 @@ def test_mixed_rates_noise_and_decodes_rounded_values():
   )
 
 
-@pytest.mark.parametrize("surrogate", [rounding.noise, rounding.mixed])
+@pytest.mark.parametrize("surrogate", [rounding.noise, rounding.mixed()])
 @pytest.mark.parametrize("part", ["coded", "value"])
 def test_surrogates_pass_the_gradient_to_the_latent(surrogate, part):
   def total(latent):

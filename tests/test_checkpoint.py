@@ -1,0 +1,97 @@
+import json
+
+import jax
+import ml_collections
+import numpy as np
+import pytest
+
+from jaxlic import checkpoint
+from jaxlic.types import JaxlicError
+from tests.conftest import TOY_OPTIONS, make_toy
+
+NAME = "bmshj2018-factorized"
+
+
+@pytest.fixture
+def folder(tmp_path):
+  """A codec's directory."""
+  checkpoint.export(
+    tmp_path / "codec",
+    name="toy",
+    architecture=NAME,
+    options=TOY_OPTIONS[NAME],
+    params=make_toy(NAME)[2],
+  )
+  return tmp_path / "codec"
+
+
+def test_a_codec_comes_back_in_half_precision(folder):
+  loaded = checkpoint.load(folder)
+  rounded = jax.tree.map(
+    lambda leaf: np.asarray(leaf, np.float16).astype(np.float32),
+    make_toy(NAME)[2],
+  )
+  jax.tree.map(np.testing.assert_array_equal, loaded.params, rounded)
+  frozen = loaded.codec.freeze(rounded)["y"]
+  for stored, made in zip(loaded.tables["y"], frozen, strict=True):
+    np.testing.assert_array_equal(stored, made)
+
+
+@pytest.mark.parametrize("file", checkpoint.FILES)
+@pytest.mark.parametrize("content", [b"", b"42", b"PK\x03\x04 no archive"])
+def test_a_file_of_something_else_is_refused(folder, file, content):
+  (folder / file).write_bytes(content)
+  with pytest.raises(JaxlicError, match="cannot be read .*copy it again"):
+    checkpoint.load(folder)
+
+
+def test_flipped_bytes_are_refused(folder):
+  rng = np.random.default_rng(0)
+  for file in ("weights.npz", "tables.npz"):
+    whole = (folder / file).read_bytes()
+    for _ in range(40):
+      damaged = bytearray(whole)
+      damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+      (folder / file).write_bytes(damaged)
+      try:
+        loaded = checkpoint.load(folder)
+      except JaxlicError:
+        continue
+      # A flip in an archive's dates or names of no meaning changes nothing.
+      assert (
+        loaded.fingerprint
+        == json.loads((folder / "codec.json").read_text())["fingerprint"]
+      )
+    (folder / file).write_bytes(whole)
+
+
+def test_a_missing_file_is_named(folder):
+  (folder / "tables.npz").unlink()
+  with pytest.raises(JaxlicError, match="has no tables.npz"):
+    checkpoint.load(folder)
+
+
+def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path):
+  params = jax.tree.map(lambda leaf: leaf * 1e9, make_toy(NAME)[2])
+  with pytest.raises(JaxlicError, match="finite and below 65,504"):
+    checkpoint.export(
+      tmp_path / "codec",
+      name="toy",
+      architecture=NAME,
+      options=TOY_OPTIONS[NAME],
+      params=params,
+    )
+  assert not (tmp_path / "codec").exists()
+
+
+def test_a_run_of_another_model_is_left_alone(tmp_path):
+  def config(width):
+    return ml_collections.ConfigDict(
+      {"model": {"name": "lapped", "width": width}, "optimizer": {"slow": ()}}
+    )
+
+  checkpoint.Manager(tmp_path, config(12)).close()
+  before = (tmp_path / "config.json").read_bytes()
+  with pytest.raises(JaxlicError, match="holds a run with model .*--workdir"):
+    checkpoint.Manager(tmp_path, config(24))
+  assert (tmp_path / "config.json").read_bytes() == before
