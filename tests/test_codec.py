@@ -165,5 +165,7 @@ def test_an_empty_image_is_refused():
 
 
 def test_an_unknown_architecture_is_refused():
-  with pytest.raises(JaxlicError, match="no architecture is named 'nosuch'"):
+  with pytest.raises(
+    JaxlicError, match="an architecture is one of .*got 'nosuch'"
+  ):
     models.make("nosuch")

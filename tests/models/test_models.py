@@ -239,5 +239,7 @@ def test_an_unpublished_quality_is_refused(name, quality):
 
 
 def test_an_unknown_model_is_refused():
-  with pytest.raises(JaxlicError, match="named 'jpeg'; there are lapped, bm"):
+  with pytest.raises(
+    JaxlicError, match="one of lapped, bmshj2018-factorized, .*got 'jpeg'"
+  ):
     models.make("jpeg")

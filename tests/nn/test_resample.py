@@ -72,10 +72,10 @@ def test_up_convolution_has_the_transposed_convolution_s_gradient():
   weight = jax.random.normal(jax.random.key(2), (1, 6, 4, 3))
   module = resample.UpConv(3)
 
-  def subpixel(kernel):
+  def phases(kernel):
     params = {"params": {"kernel": kernel, "bias": jnp.zeros(3)}}
     return (module.apply(params, x) * weight).sum()
 
   expected = jax.grad(lambda k: (transposed(x, k) * weight).sum())(kernel)
   # As above.
-  np.testing.assert_allclose(jax.grad(subpixel)(kernel), expected, atol=1e-5)
+  np.testing.assert_allclose(jax.grad(phases)(kernel), expected, atol=1e-5)
