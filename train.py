@@ -62,7 +62,7 @@ def main(_):
       means = {name: float(value) / since for name, value in sums.items()}
       speed = since / (time.perf_counter() - began)
       tqdm.write(progress_line(i + 1, means, speed))
-      if means["skipped"] == 1:
+      if means["skipped"] == 1 and since >= 100:
         raise JaxlicError(
           f"all of the last {since} steps had gradients of "
           f"{config.loss.spike_norm} or more; raise loss.spike_norm or lower "
