@@ -5,7 +5,7 @@ import pytest
 
 from jaxlic import codec, models
 from jaxlic.entropy import gaussian
-from jaxlic.types import JaxlicError, Prediction
+from jaxlic.types import JaxlicError, Payload, Prediction
 from tests.conftest import TOY_OPTIONS, make_toy
 
 SIZES = [(1, 1), (17, 3), (63, 65), (130, 200)]
@@ -169,3 +169,19 @@ def test_an_unknown_architecture_is_refused():
     JaxlicError, match="an architecture is one of .*got 'nosuch'"
   ):
     models.make("nosuch")
+
+
+def test_a_strip_that_is_mostly_padding_is_refused_before_any_work():
+  # 2^26 pixels are allowed, but as whole blocks of 16 they make 2^30.
+  _, built, params, tables = make_toy("mbt2018-mean")
+  claim = Payload(height=1, width=2**26, rate=0.0, check=0, data=b"")
+  with pytest.raises(JaxlicError, match="in whole blocks of 16 has at most"):
+    built.decode(params, tables, claim)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1.5, -0.1])
+def test_values_outside_0_to_1_are_refused(value):
+  _, built, params, tables = make_toy("mbt2018-mean")
+  image = np.full((4, 4, 3), value, np.float32)
+  with pytest.raises(JaxlicError, match="values are within 0..1"):
+    built.encode(params, tables, image, 0.0)
