@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from jaxlic.coding import container, range_coder, ties
 from jaxlic.types import (
@@ -109,22 +109,26 @@ def _apply(
   params: Params,
   images: Float[Array, "b H W 3"],
   rate: Float[Array, "b"],
-  key: Array,
+  keys: Key[Array, "b"],
+  temperature: float | Float[Array, ""] = 1.0,
 ) -> Outcome:
   """Returns images and bits [b] per stage under the training surrogates.
 
-  Sides are multiples of the model's stride.
+  An image's noise depends on its own key alone, so that the outcome is the same
+  however many devices share a batch. Sides are multiples of the model's stride.
   """
   stride = model.spec.stride
   grid = (images.shape[1] // stride, images.shape[2] // stride)
   latents = model.analyze(params, images, rate)
   context: Context = {"rate": rate}
   bits = {}
-  keys = jax.random.split(key, len(model.stages))
-  for stage, stage_key in zip(model.stages, keys, strict=True):
+  for i, stage in enumerate(model.stages):
+    stage_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, i)
     prediction = stage.predict(params, context, grid)
     latent = latents[stage.spec.name]
-    relaxed = stage.quantizer.surrogate(latent, prediction, stage_key)
+    relaxed = stage.quantizer.surrogate(
+      latent, prediction, stage_keys, temperature
+    )
     cost = stage.density.bits(params, relaxed.coded, prediction)
     bits[stage.spec.name] = cost.sum((1, 2, 3))
     context = stage.absorb(params, context, relaxed.value, grid)

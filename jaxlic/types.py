@@ -49,7 +49,9 @@ class Relaxed(NamedTuple):
 class Quantizer(NamedTuple):
   """How a latent becomes symbols, and what stands for it in training."""
 
-  surrogate: Callable  # (latent, prediction, key) -> Relaxed
+  surrogate: Callable  # (latent, prediction, keys, temperature) -> Relaxed;
+  # keys [b]: an image's noise depends on its own key alone; temperature is
+  # that of surrogates that anneal towards rounding at 0, others ignore it
   to_symbols: Callable  # (latent, prediction) -> int32 [b h w c]
   from_symbols: Callable  # (symbols, prediction) -> float32 [b h w c]
 
@@ -90,7 +92,9 @@ class ModelSpec:
   name: str
   stride: int  # images are padded to a multiple of this many pixels
   levels: int = 0  # trained quality levels; 0: one rate, quality is ignored
-  lambdas: tuple[float, ...] = ()  # distortion weight of each level
+  lambdas: tuple[float, ...] = ()  # weight of 255^2 * MSE at each level
+  ms_ssim_lambdas: tuple[float, ...] = ()  # weight of 1 - MS-SSIM, likewise;
+  # () if none is published
 
   @property
   def max_quality(self) -> int:
@@ -145,7 +149,8 @@ class Codec(NamedTuple):
   """What everybody else uses; made by `codec.make(model)`. Pure functions."""
 
   init: Callable  # (key) -> params
-  apply: Callable  # (params, images, rate, key) -> Outcome, differentiable
+  apply: Callable  # (params, images, rate, keys [b], temperature=1.0) ->
+  # Outcome, differentiable
   evaluate: Callable  # (params, image, rate) -> Outcome, quantized
   freeze: Callable  # (params) -> {stage name: Tables}
   encode: Callable  # (params, tables, image, rate) -> Payload

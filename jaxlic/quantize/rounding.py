@@ -8,21 +8,30 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 from jaxlic.types import Prediction, Quantizer, Relaxed
 
 Latent = Float[Array, "b h w c"]
+Keys = Key[Array, "b"]
+Temperature = float | Float[Array, ""]
 
 
-def noise(latent: Latent, prediction: Prediction, key: Array) -> Relaxed:
-  """Adds uniform noise on (-1/2, 1/2): what is rated is what is decoded.
+def draw(keys: Keys, shape: tuple[int, ...]) -> Float[Array, "b ..."]:
+  """Returns uniform noise on [-1/2, 1/2), of one `shape` per key."""
+  return jax.vmap(lambda key: jax.random.uniform(key, shape))(keys) - 0.5
+
+
+def noise(
+  latent: Latent, prediction: Prediction, keys: Keys, temperature: Temperature
+) -> Relaxed:
+  """Adds uniform noise on [-1/2, 1/2): what is rated is what is decoded.
 
   References:
     Balle, Laparra, Simoncelli, "End-to-end optimized image compression",
     2017, section 3.
   """
-  noisy = latent + jax.random.uniform(key, latent.shape) - 0.5
+  noisy = latent + draw(keys, latent.shape[1:])
   return Relaxed(coded=noisy, value=noisy)
 
 
@@ -51,8 +60,10 @@ def mixed(to_symbols: Callable = to_symbols) -> Callable:
     image compression", 2020, section 3.3.
   """
 
-  def surrogate(latent: Latent, prediction: Prediction, key: Array) -> Relaxed:
-    noisy = latent + jax.random.uniform(key, latent.shape) - 0.5
+  def surrogate(
+    latent: Latent, prediction: Prediction, keys: Keys, temperature: Temperature
+  ) -> Relaxed:
+    noisy = latent + draw(keys, latent.shape[1:])
     y_hat = from_symbols(to_symbols(latent, prediction), prediction)
     straight = latent + jax.lax.stop_gradient(y_hat - latent)
     return Relaxed(coded=noisy, value=straight)

@@ -10,6 +10,7 @@ SHAPE = (2, 8, 8, 16)
 LATENT = 3 * jax.random.normal(jax.random.key(0), SHAPE)
 MEAN = jax.random.normal(jax.random.key(1), SHAPE)
 PREDICTION = Prediction(mean=MEAN, scale=jnp.ones(SHAPE))
+KEYS = jax.random.split(jax.random.key(2), SHAPE[0])
 
 
 def test_symbols_are_integers_within_half_a_step():
@@ -36,7 +37,7 @@ def test_symbols_survive_the_way_back(n):
 
 
 def test_noise_is_uniform_over_one_step_and_shared():
-  relaxed = rounding.noise(LATENT, PREDICTION, jax.random.key(2))
+  relaxed = rounding.noise(LATENT, PREDICTION, KEYS, 1.0)
   error = relaxed.coded - LATENT
   # A float32 rounding of values below 16.
   assert jnp.abs(error).max() <= 0.5 + 1e-6
@@ -48,9 +49,8 @@ def test_noise_is_uniform_over_one_step_and_shared():
 
 
 def test_mixed_rates_noise_and_decodes_rounded_values():
-  key = jax.random.key(2)
-  relaxed = rounding.mixed()(LATENT, PREDICTION, key)
-  noisy = rounding.noise(LATENT, PREDICTION, key)
+  relaxed = rounding.mixed()(LATENT, PREDICTION, KEYS, 1.0)
+  noisy = rounding.noise(LATENT, PREDICTION, KEYS, 1.0)
   symbols = rounding.to_symbols(LATENT, PREDICTION)
   np.testing.assert_array_equal(relaxed.coded, noisy.coded)
   # latent + (rounded - latent) rounds twice in float32.
@@ -63,7 +63,13 @@ def test_mixed_rates_noise_and_decodes_rounded_values():
 @pytest.mark.parametrize("part", ["coded", "value"])
 def test_surrogates_pass_the_gradient_to_the_latent(surrogate, part):
   def total(latent):
-    relaxed = surrogate(latent, PREDICTION, jax.random.key(2))
+    relaxed = surrogate(latent, PREDICTION, KEYS, 1.0)
     return getattr(relaxed, part).sum()
 
   np.testing.assert_array_equal(jax.grad(total)(LATENT), jnp.ones(SHAPE))
+
+
+def test_noise_of_an_image_is_that_of_its_key():
+  both = rounding.draw(KEYS, SHAPE[1:])
+  np.testing.assert_array_equal(rounding.draw(KEYS[1:], SHAPE[1:])[0], both[1])
+  assert jnp.abs(both[0] - both[1]).max() > 0.1

@@ -94,16 +94,16 @@ def test_surrogate_rates_noise_and_decodes_symbols_straight_through():
   prediction = Prediction(
     mean=0.3 * jnp.ones_like(latent), scale=0.4 * jnp.ones_like(latent)
   )
-  key = jax.random.key(1)
-  relaxed = QUANTIZER.surrogate(latent, prediction, key)
+  keys = jax.random.split(jax.random.key(1), 1)
+  relaxed = QUANTIZER.surrogate(latent, prediction, keys, 1.0)
   y_hat = QUANTIZER.from_symbols(
     QUANTIZER.to_symbols(latent, prediction), prediction
   )
-  noisy = rounding.noise(latent, prediction, key)
+  noisy = rounding.noise(latent, prediction, keys, 1.0)
   np.testing.assert_array_equal(relaxed.coded, noisy.coded)
   # latent + (y_hat - latent) rounds twice in float32.
   np.testing.assert_allclose(relaxed.value, y_hat, atol=2e-6)
   grad = jax.grad(
-    lambda x: QUANTIZER.surrogate(x, prediction, key).value.sum()
+    lambda x: QUANTIZER.surrogate(x, prediction, keys, 1.0).value.sum()
   )(latent)
   np.testing.assert_array_equal(grad, jnp.ones_like(latent))
