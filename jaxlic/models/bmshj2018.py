@@ -19,22 +19,26 @@ References:
   Begaint et al., "CompressAI", 2020, models/google.py (layers and widths).
 """
 
+import functools
 from collections.abc import Callable
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxlic.entropy import factorized, gaussian
+from jaxlic.models import precision
 from jaxlic.nn import resample
 from jaxlic.nn.gdn import GDN
-from jaxlic.quantize import rounding
+from jaxlic.quantize import surrogates
 from jaxlic.types import (
   JaxlicError,
   Model,
   ModelSpec,
   Prediction,
+  Quantizer,
   Stage,
   StageSpec,
 )
@@ -44,6 +48,8 @@ HYPER_STRIDE = 4  # positions of y per position of z
 NARROW, WIDE = (128, 192), (192, 320)  # channels inside the transforms, of y
 # Weights of 255^2 * MSE against bits per pixel, for qualities 1 to 8.
 LAMBDAS = (0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800)
+# Likewise of 1 - MS-SSIM.
+MS_SSIM_LAMBDAS = (2.40, 4.58, 8.73, 16.64, 31.73, 60.50, 115.37, 220.00)
 WIDE_FROM = 6  # the first quality of the wide networks
 
 
@@ -53,6 +59,8 @@ def make_factorized(
   width: int | None = None,
   latent: int | None = None,
   norm: str = "sqrt",
+  surrogate: str = "noise",
+  dtype: str = "float32",
   name: str = "bmshj2018-factorized",
 ) -> Model:
   """Returns the factorized-prior model of a published quality.
@@ -62,14 +70,17 @@ def make_factorized(
     width: Channels inside the transforms, instead of the quality's.
     latent: Channels of y, instead of the quality's.
     norm: The form of the divisive normalization, see nn/gdn.py.
+    surrogate: What stands for rounding in training, see quantize/surrogates.py.
+    dtype: What the convolutions compute in, see nn/__init__.py.
     name: The model's name.
 
   Raises:
-    JaxlicError: If there is no such quality.
+    JaxlicError: If there is no such quality, surrogate or dtype.
   """
   width, latent = published_widths(quality, width, latent, WIDE_FROM)
-  analysis = Analysis(width, latent, norm)
-  synthesis = Synthesis(width, norm)
+  dtype = precision.checked(dtype)
+  analysis = Analysis(width, latent, norm, dtype)
+  synthesis = Synthesis(width, norm, dtype)
 
   def init(key: Array) -> dict:
     analysis_key, synthesis_key, density_key = jax.random.split(key, 3)
@@ -88,7 +99,7 @@ def make_factorized(
 
   stage = Stage(
     StageSpec("y", STRIDE, latent),
-    rounding.make(rounding.noise),
+    surrogates.make(surrogate),
     factorized.make("y_density"),
     predict_zero(latent),
     absorb_as("y"),
@@ -103,6 +114,8 @@ def make_hyperprior(
   width: int | None = None,
   latent: int | None = None,
   norm: str = "sqrt",
+  surrogate: str = "noise",
+  dtype: str = "float32",
   name: str = "bmshj2018-hyperprior",
 ) -> Model:
   """Returns the scale hyperprior of a published quality.
@@ -112,23 +125,27 @@ def make_hyperprior(
     width: Channels inside the transforms and of z, instead of the quality's.
     latent: As in `make_factorized`.
     norm: As in `make_factorized`.
+    surrogate: As in `make_factorized`.
+    dtype: As in `make_factorized`.
     name: The model's name.
 
   Raises:
-    JaxlicError: If there is no such quality.
+    JaxlicError: If there is no such quality, surrogate or dtype.
   """
   width, latent = published_widths(quality, width, latent, WIDE_FROM)
+  dtype = precision.checked(dtype)
 
   def read(hyper: Float[Array, "b h w c"]) -> Prediction:
     return Prediction(mean=jnp.zeros_like(hyper), scale=hyper)
 
   return with_hyper(
     model_spec(name, quality),
-    Analysis(width, latent, norm),
-    Synthesis(width, norm),
-    HyperAnalysis(width),
-    HyperSynthesis(width, latent),
+    Analysis(width, latent, norm, dtype),
+    Synthesis(width, norm, dtype),
+    HyperAnalysis(width, dtype),
+    HyperSynthesis(width, latent, dtype),
     read,
+    surrogates.make(surrogate),
   )
 
 
@@ -139,12 +156,13 @@ def with_hyper(
   hyper_analysis: nn.Module,
   hyper_synthesis: nn.Module,
   read: Callable,
+  quantizer: Quantizer,
 ) -> Model:
   """Returns a model of two stages: z, then y as a Gaussian that z predicts.
 
   `hyper_analysis` maps y to z, with `hyper_analysis.width` channels at a
   quarter of y's grid, rounded up; `hyper_synthesis` maps z and the grid to what
-  `read` turns into the prediction of y.
+  `read` turns into the prediction of y. Both stages share the `quantizer`.
   """
   width, latent = hyper_analysis.width, analysis.latent
 
@@ -176,14 +194,14 @@ def with_hyper(
 
   z_stage = Stage(
     StageSpec("z", HYPER_STRIDE * STRIDE, width),
-    rounding.make(rounding.noise),
+    quantizer,
     factorized.make("z_density"),
     predict_zero(width, HYPER_STRIDE),
     absorb_z,
   )
   y_stage = Stage(
     StageSpec("y", STRIDE, latent),
-    rounding.make(rounding.noise),
+    quantizer,
     gaussian.by_scale(),
     predict_y,
     absorb_as("y"),
@@ -215,7 +233,12 @@ def published_widths(
 
 def model_spec(name: str, quality: int) -> ModelSpec:
   """Returns the facts of a model of one rate."""
-  return ModelSpec(name, STRIDE, lambdas=(LAMBDAS[quality - 1],))
+  return ModelSpec(
+    name,
+    STRIDE,
+    lambdas=(LAMBDAS[quality - 1],),
+    ms_ssim_lambdas=(MS_SSIM_LAMBDAS[quality - 1],),
+  )
 
 
 def predict_zero(channels: int, factor: int = 1) -> Callable:
@@ -244,11 +267,13 @@ class Analysis(nn.Module):
   width: int
   latent: int
   norm: str = "sqrt"
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, x: Float[Array, "b H W 3"]) -> Float[Array, "b h w c"]:
+    conv = functools.partial(resample.conv, dtype=self.dtype)
     for k in range(3):
-      x = resample.conv(self.width, 5, 2, name=f"conv{k}")(x)
+      x = conv(self.width, 5, 2, name=f"conv{k}")(x)
       x = GDN(norm=self.norm, name=f"gdn{k}")(x)
     return resample.conv(self.latent, 5, 2, name="conv3")(x)
 
@@ -258,11 +283,13 @@ class Synthesis(nn.Module):
 
   width: int
   norm: str = "sqrt"
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b H W 3"]:
+    up_conv = functools.partial(resample.UpConv, dtype=self.dtype)
     for k in range(3):
-      x = resample.UpConv(self.width, name=f"conv{k}")(x)
+      x = up_conv(self.width, name=f"conv{k}")(x)
       x = GDN(inverse=True, norm=self.norm, name=f"gdn{k}")(x)
     return resample.UpConv(3, name="conv3")(x)
 
@@ -271,11 +298,13 @@ class HyperAnalysis(nn.Module):
   """From |y| to z, at a quarter of y's grid, rounded up."""
 
   width: int
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, y: Float[Array, "b h w c"]) -> Float[Array, "b u v d"]:
-    x = resample.conv(self.width, 3, name="conv0")(jnp.abs(y))
-    x = resample.conv(self.width, 5, 2, name="conv1")(nn.relu(x))
+    conv = functools.partial(resample.conv, dtype=self.dtype)
+    x = conv(self.width, 3, name="conv0")(jnp.abs(y))
+    x = conv(self.width, 5, 2, name="conv1")(nn.relu(x))
     return resample.conv(self.width, 5, 2, name="conv2")(nn.relu(x))
 
 
@@ -284,12 +313,14 @@ class HyperSynthesis(nn.Module):
 
   width: int
   latent: int
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(
     self, z: Float[Array, "b u v d"], grid: tuple[int, int]
   ) -> Float[Array, "b h w c"]:
-    x = nn.relu(resample.UpConv(self.width, name="conv0")(z))
-    x = nn.relu(resample.UpConv(self.width, name="conv1")(x))
+    up_conv = functools.partial(resample.UpConv, dtype=self.dtype)
+    x = nn.relu(up_conv(self.width, name="conv0")(z))
+    x = nn.relu(up_conv(self.width, name="conv1")(x))
     x = nn.relu(resample.conv(self.latent, 3, name="conv2")(x))
     return x[:, : grid[0], : grid[1]]

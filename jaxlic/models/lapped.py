@@ -33,6 +33,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxlic.entropy import factorized, gaussian
+from jaxlic.models import precision
 from jaxlic.models.parts import Part, split
 from jaxlic.nn import branches, colour, lapped, resample
 from jaxlic.quantize import rounding, thrift
@@ -57,6 +58,7 @@ def make(
   width: int = 96,
   groups: tuple[int, ...] = GROUPS,
   two_pass: int = 2,
+  dtype: str = "float32",
   name: str = "lapped",
 ) -> Model:
   """Returns the model.
@@ -65,9 +67,13 @@ def make(
     width: Channels of the hyper networks and of the layers at stride 8.
     groups: Latent channels of each group, lowest frequencies first.
     two_pass: How many of the first groups take two checkerboard passes.
+    dtype: What the convolutions compute in, see nn/__init__.py.
     name: What errors call the model.
+
+  Raises:
+    JaxlicError: If there is no such dtype.
   """
-  net = _networks(width, groups, two_pass)
+  net = _networks(width, groups, two_pass, precision.checked(dtype))
   hyper_stage = Stage(
     StageSpec("z", 4 * BLOCK, net.hyper_channels),
     rounding.make(rounding.mixed()),
@@ -109,17 +115,19 @@ class _Networks:
   predictors: dict[str, branches.Predictor]
 
 
-def _networks(width: int, groups: tuple[int, ...], two_pass: int) -> _Networks:
+def _networks(
+  width: int, groups: tuple[int, ...], two_pass: int, dtype: str
+) -> _Networks:
   parts = split(groups, two_pass=two_pass, stride=BLOCK)
   return _Networks(
     parts=tuple(parts),
     hyper_channels=width // 3,
-    analysis=branches.Analysis(sum(groups), width, width * 3 // 2),
-    synthesis=branches.Synthesis(width // 2, width, width * 3 // 2),
-    hyper_analysis=branches.HyperAnalysis(width, width // 3),
-    hyper_synthesis=branches.HyperSynthesis(width),
+    analysis=branches.Analysis(sum(groups), width, width * 3 // 2, dtype),
+    synthesis=branches.Synthesis(width // 2, width, width * 3 // 2, dtype),
+    hyper_analysis=branches.HyperAnalysis(width, width // 3, dtype),
+    hyper_synthesis=branches.HyperSynthesis(width, dtype),
     predictors={
-      part.name: branches.Predictor(width, part.stop - part.start)
+      part.name: branches.Predictor(width, part.stop - part.start, dtype)
       for part in parts
     },
   )

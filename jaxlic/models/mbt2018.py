@@ -9,12 +9,16 @@ References:
   Begaint et al., "CompressAI", 2020, models/google.py (layers and widths).
 """
 
+import functools
+
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxlic.models import bmshj2018
+from jaxlic.models import bmshj2018, precision
 from jaxlic.nn import resample
+from jaxlic.quantize import surrogates
 from jaxlic.types import Model, Prediction
 
 WIDE_FROM = 5  # the first quality of the wide networks
@@ -26,6 +30,8 @@ def make_mean(
   width: int | None = None,
   latent: int | None = None,
   norm: str = "sqrt",
+  surrogate: str = "noise",
+  dtype: str = "float32",
   name: str = "mbt2018-mean",
 ) -> Model:
   """Returns the mean-scale hyperprior of a published quality.
@@ -35,12 +41,15 @@ def make_mean(
     width: Channels inside the transforms and of z, instead of the quality's.
     latent: Channels of y, instead of the quality's.
     norm: The form of the divisive normalization, see nn/gdn.py.
+    surrogate: What stands for rounding in training, see quantize/surrogates.py.
+    dtype: What the convolutions compute in, see nn/__init__.py.
     name: The model's name.
 
   Raises:
-    JaxlicError: If there is no such quality.
+    JaxlicError: If there is no such quality, surrogate or dtype.
   """
   width, latent = bmshj2018.published_widths(quality, width, latent, WIDE_FROM)
+  dtype = precision.checked(dtype)
 
   def read(hyper: Float[Array, "b h w c"]) -> Prediction:
     scale, mean = jnp.split(hyper, 2, -1)
@@ -48,11 +57,12 @@ def make_mean(
 
   return bmshj2018.with_hyper(
     bmshj2018.model_spec(name, quality),
-    bmshj2018.Analysis(width, latent, norm),
-    bmshj2018.Synthesis(width, norm),
-    HyperAnalysis(width),
-    HyperSynthesis(latent),
+    bmshj2018.Analysis(width, latent, norm, dtype),
+    bmshj2018.Synthesis(width, norm, dtype),
+    HyperAnalysis(width, dtype),
+    HyperSynthesis(latent, dtype),
     read,
+    surrogates.make(surrogate),
   )
 
 
@@ -60,11 +70,13 @@ class HyperAnalysis(nn.Module):
   """From y to z, at a quarter of y's grid, rounded up."""
 
   width: int
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, y: Float[Array, "b h w c"]) -> Float[Array, "b u v d"]:
-    x = nn.leaky_relu(resample.conv(self.width, 3, name="conv0")(y))
-    x = nn.leaky_relu(resample.conv(self.width, 5, 2, name="conv1")(x))
+    conv = functools.partial(resample.conv, dtype=self.dtype)
+    x = nn.leaky_relu(conv(self.width, 3, name="conv0")(y))
+    x = nn.leaky_relu(conv(self.width, 5, 2, name="conv1")(x))
     return resample.conv(self.width, 5, 2, name="conv2")(x)
 
 
@@ -72,13 +84,15 @@ class HyperSynthesis(nn.Module):
   """From z to the scales of y, then its means, along the channels."""
 
   latent: int
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(
     self, z: Float[Array, "b u v d"], grid: tuple[int, int]
   ) -> Float[Array, "b h w c"]:
+    up_conv = functools.partial(resample.UpConv, dtype=self.dtype)
     middle = self.latent * 3 // 2
-    x = nn.leaky_relu(resample.UpConv(self.latent, name="conv0")(z))
-    x = nn.leaky_relu(resample.UpConv(middle, name="conv1")(x))
+    x = nn.leaky_relu(up_conv(self.latent, name="conv0")(z))
+    x = nn.leaky_relu(up_conv(middle, name="conv1")(x))
     x = resample.conv(2 * self.latent, 3, name="conv2")(x)
     return x[:, : grid[0], : grid[1]]

@@ -4,8 +4,11 @@ The branches of analysis and synthesis, and the predictors, end in layers that
 start at zero. Every network is told the quality, as `t` [b] in -1..1.
 """
 
+import functools
+
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from jaxlic.nn import resample
 from jaxlic.nn.residual import ResidualBlock, leaky_relu
@@ -17,14 +20,16 @@ class Analysis(nn.Module):
   channels: int
   fine: int
   coarse: int
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, image, coefficients, t):
-    x = resample.conv(self.fine, 1)(resample.space_to_depth(image, 8))
-    x = ResidualBlock()(Shift(self.fine, name="shift8")(x, t))
+    conv = functools.partial(resample.conv, dtype=self.dtype)
+    x = conv(self.fine, 1)(resample.space_to_depth(image, 8))
+    x = ResidualBlock(self.dtype)(Shift(self.fine, name="shift8")(x, t))
     x = resample.space_to_depth(x, 2)
-    x = resample.conv(self.coarse, 1)(jnp.concatenate([x, coefficients], -1))
-    x = ResidualBlock()(Shift(self.coarse, name="shift16")(x, t))
+    x = conv(self.coarse, 1)(jnp.concatenate([x, coefficients], -1))
+    x = ResidualBlock(self.dtype)(Shift(self.coarse, name="shift16")(x, t))
     return resample.conv(
       self.channels, 1, kernel_init=nn.initializers.zeros, name="last"
     )(x)
@@ -36,22 +41,24 @@ class Synthesis(nn.Module):
   finest: int
   fine: int
   coarse: int
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, coefficients, linear, t):
-    x = resample.conv(self.coarse, 3)(coefficients)
+    conv = functools.partial(resample.conv, dtype=self.dtype)
+    x = conv(self.coarse, 3)(coefficients)
     x = Shift(self.coarse, name="shift16")(x, t)
     for _ in range(2):
-      x = ResidualBlock()(x)
-    x = resample.depth_to_space(resample.conv(4 * self.fine, 1)(x), 2)
+      x = ResidualBlock(self.dtype)(x)
+    x = resample.depth_to_space(conv(4 * self.fine, 1)(x), 2)
     x = Shift(self.fine, name="shift8")(x, t)
     for _ in range(2):
-      x = ResidualBlock()(x)
-    x = resample.depth_to_space(resample.conv(4 * self.finest, 1)(x), 2)
+      x = ResidualBlock(self.dtype)(x)
+    x = resample.depth_to_space(conv(4 * self.finest, 1)(x), 2)
     x = jnp.concatenate([x, resample.space_to_depth(linear, 4)], -1)
-    x = Shift(self.finest, name="shift4")(resample.conv(self.finest, 1)(x), t)
+    x = Shift(self.finest, name="shift4")(conv(self.finest, 1)(x), t)
     for _ in range(3):
-      x = ResidualBlock()(x)
+      x = ResidualBlock(self.dtype)(x)
     x = resample.conv(48, 3, kernel_init=nn.initializers.zeros, name="last")(x)
     return resample.depth_to_space(x, 4)
 
@@ -61,12 +68,14 @@ class HyperAnalysis(nn.Module):
 
   width: int
   channels: int
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, coefficients, t):
-    x = resample.conv(self.width, 1)(coefficients)
+    conv = functools.partial(resample.conv, dtype=self.dtype)
+    x = conv(self.width, 1)(coefficients)
     x = leaky_relu(Shift(self.width, name="shift")(x, t))
-    x = leaky_relu(resample.conv(self.width, 3, 2)(x))
+    x = leaky_relu(conv(self.width, 3, 2)(x))
     return 2.0 * resample.conv(self.channels, 3, 2)(x)
 
 
@@ -74,14 +83,17 @@ class HyperSynthesis(nn.Module):
   """From the hyper latent to what every group's predictor sees."""
 
   width: int
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, z, grid):
-    x = resample.conv(4 * self.width, 1)(0.5 * z)
+    conv = functools.partial(resample.conv, dtype=self.dtype)
+    x = conv(4 * self.width, 1)(0.5 * z)
     x = leaky_relu(resample.depth_to_space(x, 2))
-    x = resample.conv(2 * self.width, 3)(x)
+    x = conv(2 * self.width, 3)(x)
     x = resample.depth_to_space(x, 2)[:, : grid[0], : grid[1]]
-    return leaky_relu(resample.conv(self.width, 3)(leaky_relu(x)))
+    x = leaky_relu(conv(self.width, 3)(leaky_relu(x)))
+    return x.astype(jnp.float32)
 
 
 class Predictor(nn.Module):
@@ -89,19 +101,21 @@ class Predictor(nn.Module):
 
   width: int
   channels: int
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, known, t):
-    x = resample.conv(self.width, 3)(known)
+    conv = functools.partial(resample.conv, dtype=self.dtype)
+    x = conv(self.width, 3)(known)
     x = leaky_relu(Shift(self.width, name="shift")(x, t))
-    x = leaky_relu(resample.conv(self.width, 1)(x))
+    x = leaky_relu(conv(self.width, 1)(x))
     return resample.conv(
       2 * self.channels, 1, kernel_init=nn.initializers.zeros, name="last"
     )(x)
 
 
 class Shift(nn.Module):
-  """Adds a bias that is quadratic in t."""
+  """Adds a bias that is quadratic in t; keeps x's type."""
 
   features: int
 
@@ -109,4 +123,4 @@ class Shift(nn.Module):
   def __call__(self, x, t):
     powers = jnp.stack([t, t * t], -1)
     weight = self.param("weight", nn.initializers.zeros, (2, self.features))
-    return x + (powers @ weight)[:, None, None]
+    return x + (powers @ weight)[:, None, None].astype(x.dtype)

@@ -34,7 +34,8 @@ class GDN(nn.Module):
   `v' = sqrt(v + 2^-36)` and used as `max(v', sqrt(v_min + 2^-36))^2 - 2^-36`,
   so that they stay at or above v_min (1e-6 and 0) with gradients that vanish
   towards it. The inverse is one step of the fixed-point iteration, with
-  parameters of its own.
+  parameters of its own. It computes in float32, for sums of squares need more
+  than bfloat16's 8 bits, and returns its input's type.
 
   Raises:
     ValueError: If `norm` is none of NORMS.
@@ -47,6 +48,7 @@ class GDN(nn.Module):
   def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     if self.norm not in NORMS:
       raise ValueError(f"norm is one of {', '.join(NORMS)}, got {self.norm!r}")
+    dtype, x = x.dtype, x.astype(jnp.float32)
     c = x.shape[-1]
     beta = self.param("beta", lambda _: _to_parameter(jnp.ones(c)))
     gamma = self.param("gamma", lambda _: _to_parameter(0.1 * jnp.eye(c)))
@@ -61,7 +63,7 @@ class GDN(nn.Module):
     divisor = pool + beta
     if self.norm == "sqrt":
       divisor = jnp.sqrt(divisor)
-    return x * divisor if self.inverse else x / divisor
+    return (x * divisor if self.inverse else x / divisor).astype(dtype)
 
 
 def _to_parameter(value):

@@ -6,9 +6,11 @@ to `r * r` times the channels, then a depth-to-space.
 """
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
+
+from jaxlic.nn import strided
 
 
 def space_to_depth(
@@ -43,9 +45,16 @@ def conv(
 
   "SAME" would pad strided layers unevenly and differ from other frameworks.
   """
+  if (kernel, stride) == (5, 2):
+    kwargs["conv_general_dilated"] = _down_convolve
   return nn.Conv(
     features, (kernel, kernel), stride, padding=kernel // 2, **kwargs
   )
+
+
+def _down_convolve(x, kernel, *args, **kwargs):
+  """`strided.down_convolve` under the signature that `nn.Conv` calls."""
+  return strided.down_convolve(x, kernel)
 
 
 class UpConv(nn.Module):
@@ -56,6 +65,7 @@ class UpConv(nn.Module):
   """
 
   features: int
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b H W d"]:
@@ -65,26 +75,5 @@ class UpConv(nn.Module):
       (5, 5, x.shape[-1], self.features),
     )
     bias = self.param("bias", nn.initializers.zeros, (self.features,))
-    return up_convolve(x, kernel) + bias
-
-
-def up_convolve(
-  x: Float[Array, "b h w i"], kernel: Float[Array, "5 5 i o"]
-) -> Float[Array, "b H W o"]:
-  """Returns the transposed convolution, as four ordinary ones.
-
-  Output pixel (2m + p, 2n + q) meets the taps of one parity only, a kernel of
-  3 or 2 taps a side: 25 in all, where one 3x3 sub-pixel kernel computes 36.
-  """
-
-  def phase(p, q):
-    return jax.lax.conv_general_dilated(
-      x,
-      kernel[p::2, q::2],
-      (1, 1),
-      ((1 - p, 1), (1 - q, 1)),
-      dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
-
-  phases = [phase(p, q) for p in (0, 1) for q in (0, 1)]
-  return depth_to_space(jnp.concatenate(phases, -1), 2)
+    x, kernel, bias = (v.astype(self.dtype) for v in (x, kernel, bias))
+    return strided.up_convolve(x, kernel) + bias

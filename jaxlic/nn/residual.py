@@ -2,6 +2,8 @@
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxlic.nn.resample import conv
@@ -15,8 +17,11 @@ def leaky_relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 class ResidualBlock(nn.Module):
   """x + conv(leaky(conv(leaky(x)))), all of x's width; starts as identity."""
 
+  dtype: DTypeLike = jnp.float32
+
   @nn.compact
   def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     c = x.shape[-1]
-    inner = leaky_relu(conv(c, 3)(leaky_relu(x)))
-    return x + conv(c, 3, kernel_init=nn.initializers.zeros)(inner)
+    inner = leaky_relu(conv(c, 3, dtype=self.dtype)(leaky_relu(x)))
+    zeros = nn.initializers.zeros
+    return x + conv(c, 3, dtype=self.dtype, kernel_init=zeros)(inner)

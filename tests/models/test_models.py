@@ -8,6 +8,7 @@ import pytest
 
 from jaxlic import models
 from jaxlic.models import bmshj2018, mbt2018
+from jaxlic.quantize.surrogates import SURROGATES
 from jaxlic.types import JaxlicError
 
 # (options, parameters) by model. Those of bmshj2018 and mbt2018 are the sums
@@ -82,11 +83,12 @@ def training_loss(model, params, image):
   """Bits per pixel plus squared error under the training surrogates."""
   grid, rate = grid_of(model, image), jnp.zeros(len(image))
   latents = model.analyze(params, image, rate)
-  context, bits, key = {"rate": rate}, 0.0, jax.random.key(2)
+  context, bits = {"rate": rate}, 0.0
+  keys = jax.random.split(jax.random.key(2), len(image))
   for stage in model.stages:
     prediction = stage.predict(params, context, grid)
     latent = latents[stage.spec.name]
-    relaxed = stage.quantizer.surrogate(latent, prediction, key)
+    relaxed = stage.quantizer.surrogate(latent, prediction, keys, 1.0)
     bits += stage.density.bits(params, relaxed.coded, prediction).sum()
     context = stage.absorb(params, context, relaxed.value, grid)
   error = (model.synthesize(params, context) - image) ** 2
@@ -164,11 +166,15 @@ def test_z_covers_a_quarter_of_the_grid_and_predicts_all_of_it(name, size):
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_quality_sets_the_weight_of_the_distortion(name):
-  # CompressAI's table of MSE lambdas.
-  lambdas = [models.make(name, quality=q).spec.lambdas for q in range(1, 9)]
-  assert lambdas[0] == (0.0018,)
-  assert lambdas[3] == (0.0130,)
-  assert lambdas[7] == (0.1800,)
+  # CompressAI's table of lambdas, for MSE and for MS-SSIM.
+  specs = [models.make(name, quality=q).spec for q in range(1, 9)]
+  for q, (mse, ms_ssim) in {
+    1: (0.0018, 2.40),
+    4: (0.0130, 16.64),
+    8: (0.1800, 220.00),
+  }.items():
+    assert specs[q - 1].lambdas == (mse,)
+    assert specs[q - 1].ms_ssim_lambdas == (ms_ssim,)
   spec = models.make(name).spec
   assert (spec.name, spec.stride, spec.levels) == (name, 16, 0)
   assert spec.lambdas == (0.0130,)
@@ -184,6 +190,19 @@ def test_the_form_of_normalization_is_the_caller_s(name):
     return latents["y"]
 
   assert jnp.abs(latent("sqrt") - latent("square")).max() > 1e-6
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_surrogate_is_noise_or_the_caller_s(name):
+  def chosen(**options):
+    stages = models.make(name, **options).stages
+    return [stage.quantizer.surrogate for stage in stages]
+
+  assert set(chosen()) == {SURROGATES["noise"]}
+  for surrogate, function in SURROGATES.items():
+    assert set(chosen(surrogate=surrogate)) == {function}
+  with pytest.raises(JaxlicError, match="a surrogate is one of .*got 'hard'"):
+    models.make(name, surrogate="hard")
 
 
 def test_the_scale_hyperprior_looks_at_magnitudes():

@@ -119,3 +119,15 @@ def test_an_unknown_form_is_refused():
     ValueError, match="norm is one of sqrt, simplified, squar"
   ):
     GDN(norm="cube").init(jax.random.key(0), X)
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+def test_bfloat16_is_normalized_in_float32(inverse):
+  beta, gamma = random_parameters(4)
+  module, params = GDN(inverse=inverse), parameters(beta, gamma)
+  x = jax.random.normal(jax.random.key(1), (2, 3, 3, 4), jnp.bfloat16)
+  y = module.apply(params, x)
+  assert y.dtype == jnp.bfloat16
+  # All but the rounding of the result.
+  expected = module.apply(params, x.astype(jnp.float32))
+  np.testing.assert_array_equal(y, expected.astype(jnp.bfloat16))

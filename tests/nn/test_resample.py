@@ -66,6 +66,20 @@ def test_up_convolution_is_the_transposed_convolution(height, width):
   np.testing.assert_allclose(y, expected, atol=1e-5)
 
 
+def test_up_convolution_computes_in_its_type():
+  x = jax.random.normal(jax.random.key(0), (1, 3, 4, 3))
+  params = resample.UpConv(4).init(jax.random.key(1), x)
+  half = resample.UpConv(4, dtype=jnp.bfloat16)
+  y = half.apply(params, x)
+  assert y.dtype == jnp.bfloat16
+  expected = resample.UpConv(4).apply(params, x)
+  # Inputs, kernel and result are each rounded by at most 2^-9 of values of
+  # about 3; the sum of 27 products of order 0.1.
+  np.testing.assert_allclose(y.astype(jnp.float32), expected, atol=0.03)
+  again = half.init(jax.random.key(1), x)
+  jax.tree.map(np.testing.assert_array_equal, again, params)
+
+
 def test_up_convolution_has_the_transposed_convolution_s_gradient():
   x = jax.random.normal(jax.random.key(0), (1, 3, 2, 2))
   kernel = jax.random.normal(jax.random.key(1), (5, 5, 2, 3))
