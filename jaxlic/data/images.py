@@ -24,6 +24,9 @@ MAX_PIXELS = 2**26
 
 # Pillow logs some of what it raises; Python prints what no handler takes.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+# It warns of large images and damaged metadata, both of which are judged here.
+# Once and for all, as filters set during a read are not safe in threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _FORMATS = "PNG JPEG WEBP AVIF TIFF BMP GIF PPM".split()
 _READABLE = ".png .jpg .jpeg .webp .avif .tif .tiff .bmp .gif .ppm .pgm".split()
@@ -77,17 +80,32 @@ def read(
       `background`, or more than 8 bits without `reduce_depth`.
   """
   name, data = _load(source)
-  with warnings.catch_warnings():
-    # Pillow warns of large images and damaged metadata; both are judged here.
-    warnings.simplefilter("ignore")
-    image = _open(name, data)
-    depth.check(name, image, data, reduce_depth=reduce_depth)
-    try:
-      image.load()
-    except Exception as error:  # each plugin raises its own kinds
-      raise _damaged(name, error) from error
-    image = _upright(depth.reduce(name, image))
-    return _to_photo(name, image, background)
+  image = _open(name, io.BytesIO(data))
+  depth.check(name, image, data, reduce_depth=reduce_depth)
+  try:
+    image.load()
+  except Exception as error:  # each plugin raises its own kinds
+    raise _damaged(name, error) from error
+  image = _upright(depth.reduce(name, image))
+  return _to_photo(name, image, background)
+
+
+def check_header(path: str | os.PathLike) -> None:
+  """Refuses a file of which the header shows that `read` would refuse it.
+
+  Decodes nothing: damage further on, alpha and depth stay unseen.
+
+  Raises:
+    JaxlicError: If it cannot be opened, or is no single image of a known format
+      and of `MAX_PIXELS` or fewer.
+  """
+  try:
+    with open(path, "rb") as file:
+      _open(os.fspath(path), file)
+  except OSError as error:
+    raise JaxlicError(
+      f"{path}: cannot read ({error.strerror}); check its permissions"
+    ) from error
 
 
 def write(path: str | os.PathLike, photo: Photo) -> None:
@@ -201,10 +219,10 @@ def _load(source: str | os.PathLike | bytes) -> tuple[str, bytes]:
   return name, data
 
 
-def _open(name: str, data: bytes) -> Image.Image:
+def _open(name: str, file: io.BufferedIOBase) -> Image.Image:
   """The image before decoding, of one frame and an allowed size."""
   try:
-    image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    image = Image.open(file, formats=_FORMATS)
     # MPO is the JPEG of phones that append a second picture (depth, gain map);
     # the photograph is its first.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)

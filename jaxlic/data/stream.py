@@ -1,55 +1,196 @@
-"""Training batches: random crops of a folder of photographs held in memory."""
+"""Training batches: an endless stream of random crops, on Grain.
 
-from collections.abc import Iterator
-from pathlib import Path
+Example number i = 0, 1, 2, ... is a function of the source, the seed, the crop
+and the scales alone. Every photograph comes once per epoch, each epoch in an
+order of its own. Processes, threads and workers only share the work: batch k
+holds the examples k * batch ... (k + 1) * batch - 1, whoever decodes them.
+"""
+
+import atexit
+import dataclasses
+import sys
+import weakref
+from collections.abc import Generator
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from absl import flags, logging
+from jaxtyping import UInt8, UInt32
 
-from jaxlic.data import images
+from jaxlic.data import crops, sources
 from jaxlic.types import JaxlicError
 
+_TRIES = 100
 
-def load_photos(folder: str | Path, *, smallest: int) -> list[np.ndarray]:
-  """Returns the photographs of a folder as uint8 [H W 3], in name order.
 
-  Those with a side below `smallest` pixels are left out.
+class Batch(NamedTuple):
+  """One process's share of a batch."""
 
-  Raises:
-    JaxlicError: If the folder holds no photograph of that size.
-  """
-  photos = [images.read(path).pixels for path in images.list_photos(folder)]
-  photos = [photo for photo in photos if min(photo.shape[:2]) >= smallest]
-  if not photos:
-    raise JaxlicError(
-      f"training needs photographs of at least {smallest}x{smallest} pixels, "
-      f"{folder} holds none; lower data.crop or add larger ones"
-    )
-  return photos
+  images: UInt8[np.ndarray, "b h w 3"]
+  index: UInt32[np.ndarray, "b"]  # numbers of the examples, modulo 2**32
 
 
 def batches(
-  photos: list[np.ndarray], *, batch: int, crop: int, seed: int, start: int = 0
-) -> Iterator[UInt8[np.ndarray, "b h w 3"]]:
-  """Yields batches of random crops, flipped and transposed at random.
+  source: sources.Source,
+  *,
+  batch: int,
+  crop: int,
+  seed: int,
+  scales: tuple[float, float] = (1.0, 1.0),
+  start: int = 0,
+  process: int = 0,
+  processes: int = 1,
+  threads: int = 16,
+  workers: int = 0,
+) -> Generator[Batch, None, None]:
+  """Yields batches of crops, without end; `close()` stops what decodes them.
 
-  Batch k depends on `seed` and k alone, so a run resumes at `start` exactly.
-  Photographs are drawn in proportion to their pixels.
+  A photograph that proves damaged is replaced by the next one of the source,
+  and logged once by each process and worker.
+
+  Args:
+    source: The photographs.
+    batch: Examples of a batch, over all processes.
+    crop: Side of the crops in pixels; see `crops.draw`.
+    seed: From 0 to 2**32 - 1.
+    scales: Lowest and highest scale of the crops.
+    start: Number of the first example. A run that continues after k steps
+      passes `k * batch`.
+    process: This process takes the examples `process * batch // processes` and
+      on of each batch, so that the shares in their order are the batch.
+    processes: Number of processes; divides `batch`.
+    threads: Threads that decode, in each process and worker; 0 for none.
+    workers: Processes that decode for this one. Threads are enough unless
+      Python code takes long. They need the absl flags parsed, and a main module
+      that can be imported.
+
+  Raises:
+    JaxlicError: If an option is out of its range, or (while it yields) if 100
+      photographs in a row cannot be decoded.
   """
-  sizes = np.array([photo.shape[0] * photo.shape[1] for photo in photos], float)
-  odds = sizes / sizes.sum()
-  step = start
-  while True:
-    rng = np.random.default_rng((seed, step))
-    chosen = rng.choice(len(photos), batch, p=odds)
-    yield np.stack([_crop(photos[i], crop, rng) for i in chosen])
-    step += 1
+  _check(batch, crop, seed, scales, start, process, processes)
+  if min(threads, workers) < 0:
+    raise JaxlicError(
+      f"threads and workers are 0 or more, got {threads} and {workers}"
+    )
+  if workers and not flags.FLAGS.is_parsed():
+    raise JaxlicError(
+      f"{workers} workers need the absl flags parsed; start with absl.app.run,"
+      " or call absl.flags.FLAGS.mark_as_parsed() first"
+    )
+  import grain  # with JAX, it takes a second
+
+  draw = partial(crops.draw, size=crop, scales=scales)
+  examples = (
+    grain.MapDataset.range(len(source))
+    .seed(seed)
+    .shuffle()
+    .repeat()
+    .random_map(_Example(source, draw))
+  )
+  share = batch // processes
+  part = _Share(examples, start + process * share, share, batch)
+  dataset = grain.MapDataset.source(part).to_iter_dataset(
+    grain.ReadOptions(
+      num_threads=threads, prefetch_buffer_size=max(2 * share, threads)
+    )
+  )
+  if workers:
+    # Before batching: then their number does not change the order.
+    dataset = dataset.mp_prefetch(
+      grain.MultiprocessingOptions(num_workers=workers)
+    )
+  running = _closing(dataset.batch(share))
+  # What is still open at the end is closed while Grain's modules are whole.
+  atexit.register(_close, weakref.ref(running))
+  return running
 
 
-def _crop(photo, size, rng):
-  top = rng.integers(photo.shape[0] - size + 1)
-  left = rng.integers(photo.shape[1] - size + 1)
-  crop = photo[top : top + size, left : left + size]
-  if rng.integers(2):
-    crop = crop[:, ::-1]
-  return crop.swapaxes(0, 1) if rng.integers(2) else crop
+@dataclasses.dataclass
+class _Example:
+  """Makes a crop of the photograph at a position."""
+
+  source: sources.Source
+  draw: partial
+  damaged: set[int] = dataclasses.field(default_factory=set)  # positions
+
+  def __call__(self, position: int, rng: np.random.Generator) -> np.ndarray:
+    return self.draw(self._decode(position), rng)
+
+  def _decode(self, first):
+    """The photograph at a position, or the first sound one after it."""
+    for i in range(min(len(self.source), _TRIES)):
+      position = (first + i) % len(self.source)
+      if position in self.damaged:
+        continue
+      try:
+        return sources.decode(self.source[position])
+      except JaxlicError as error:
+        if position not in self.damaged:  # another thread may have found it
+          self.damaged.add(position)
+          logging.warning("replaced by the next photograph: %s", error)
+    raise JaxlicError(
+      f"training needs photographs, none of {i + 1} in a row from position"
+      f" {first} can be decoded; get them again"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Share:
+  """The examples that one process takes: a run of each batch."""
+
+  examples: Any  # grain.MapDataset of crops
+  first: int  # number of the first example
+  size: int  # of a run
+  stride: int  # from run to run
+
+  def __len__(self) -> int:
+    return sys.maxsize
+
+  def __getitem__(self, i: int) -> dict[str, Any]:
+    step, row = divmod(i, self.size)
+    number = self.first + step * self.stride + row
+    index = np.uint32(number % 2**32)
+    return {"images": self.examples[number], "index": index}
+
+
+def _closing(dataset) -> Generator[Batch, None, None]:
+  """Yields from a dataset; stops its threads and workers at the end."""
+  iterator = iter(dataset)
+  try:
+    for element in iterator:
+      yield Batch(**element)
+  finally:
+    iterator.close()
+
+
+def _close(running: weakref.ref) -> None:
+  generator = running()
+  if generator is not None:
+    generator.close()
+
+
+def _check(batch, crop, seed, scales, start, process, processes) -> None:
+  low, high = scales
+  rules = [
+    (batch > 0, f"batch is positive, got {batch}"),
+    (crop > 0, f"crop is positive, got {crop}"),
+    (0 <= seed < 2**32, f"seed is from 0 to 2**32 - 1, got {seed}"),
+    (
+      0 < low <= high <= 1,
+      f"scales are 0 < lowest <= highest <= 1, got {low:g} and {high:g}",
+    ),
+    (start >= 0, f"start is 0 or more, got {start}"),
+    (
+      0 <= process < processes,
+      f"process is from 0 to processes - 1, got {process} of {processes}",
+    ),
+    (
+      processes > 0 and batch % processes == 0,
+      f"batch is a multiple of the {processes} processes, got {batch}",
+    ),
+  ]
+  for kept, rule in rules:
+    if not kept:
+      raise JaxlicError(f"{rule}; change it in the call")

@@ -418,6 +418,19 @@ def test_an_image_too_large_is_refused_before_decoding(side):
   assert not caught
 
 
+def test_reading_leaves_the_warning_filters_to_the_process():
+  # Filters changed by one thread's read would be those of all threads.
+  before = list(warnings.filters)
+  warned = []
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(
+      "PIL.ImageOps.exif_transpose",
+      lambda image: warned.append(list(warnings.filters)) or image,
+    )
+    images.read(_png(1, 1, bits=8, colour=2, raw=b"\0\0\0\0"))
+  assert warned == [before]
+
+
 def test_an_image_of_no_pixels_is_refused():
   with pytest.raises(JaxlicError, match="not an image|no pixels"):
     images.read(_png(0, 4, bits=8, colour=2, raw=b""))
