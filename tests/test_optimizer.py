@@ -1,0 +1,107 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import default
+from jaxlic import optimizer
+from jaxlic.types import JaxlicError
+
+PARAMS = {"a": jnp.ones(3), "b": {"c": jnp.ones(2)}}
+# Adam's first steps move every parameter by the rate, whatever its gradient
+# (Kingma, Ba, 2015, section 2.1), up to its epsilon of 1e-8.
+GRADIENT = {"a": jnp.array([1.0, -2.0, 3.0]), "b": {"c": jnp.array([5.0, 1.0])}}
+
+
+def make(**fields):
+  config = default.get_config().optimizer
+  config.update({"learning_rate": 0.1} | fields)
+  return optimizer.make(config)
+
+
+def rates(chain, steps, value=1.0):
+  """How far each of so many steps moves parameter a[0]; values may differ."""
+  values = np.broadcast_to(value, steps)
+  state, found = chain.init(PARAMS), []
+  for v in values:
+    moved, state = chain.update(GRADIENT, state, PARAMS, value=jnp.float32(v))
+    found.append(-float(moved["a"][0]))
+  return found
+
+
+def test_the_rate_is_constant_by_default():
+  np.testing.assert_allclose(rates(make(), 5), 0.1, rtol=1e-4)
+
+
+def test_the_rate_rises_linearly_while_warming_up():
+  found = rates(make(warmup_steps=4), 6)
+  np.testing.assert_allclose(
+    found, [0, 0.025, 0.05, 0.075, 0.1, 0.1], rtol=1e-4, atol=1e-9
+  )
+
+
+def test_cosine_falls_to_its_share_at_the_last_step():
+  chain = make(schedule="cosine", steps=10, warmup_steps=2, final=0.2)
+  found = rates(chain, 11)[2:]
+  angles = np.pi * np.arange(9) / 8
+  expected = 0.1 * (0.2 + 0.8 * (1 + np.cos(angles)) / 2)
+  np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_step_multiplies_the_rate_at_its_boundaries():
+  chain = make(schedule="step", boundaries=(2, 4), factor=0.1, warmup_steps=1)
+  found = rates(chain, 6)[1:]
+  np.testing.assert_allclose(found, [0.1, 0.01, 0.01, 1e-3, 1e-3], rtol=1e-3)
+
+
+def test_plateau_halves_the_rate_once_the_loss_stays():
+  # Windows of 2 steps: the first sets a mean, the third is the second in a row
+  # that is not lower, and so is every second one after that.
+  chain = make(schedule="plateau", window=2, patience=2, factor=0.5)
+  falling = rates(chain, 10, np.arange(10, 0, -1))
+  np.testing.assert_allclose(falling, 0.1, rtol=1e-4)
+  staying = rates(chain, 10, 1.0)
+  expected = [0.1] * 5 + [0.05] * 4 + [0.025]
+  np.testing.assert_allclose(staying, expected, rtol=1e-4)
+
+
+def test_the_slow_group_moves_by_its_factor():
+  chain = make(slow=("b",), slow_factor=0.2)
+  moved, _ = chain.update(GRADIENT, chain.init(PARAMS), PARAMS, value=1.0)
+  np.testing.assert_allclose(jnp.abs(moved["a"]), 0.1, rtol=1e-4)
+  np.testing.assert_allclose(jnp.abs(moved["b"]["c"]), 0.02, rtol=1e-4)
+
+
+def test_adamw_decays_weights_beside_the_step():
+  chain = make(name="adamw", weight_decay=0.5)
+  moved, _ = chain.update(GRADIENT, chain.init(PARAMS), PARAMS, value=1.0)
+  # -rate (sign of the gradient + decay times the weight, 1).
+  expected = [-0.15, 0.05, -0.15]
+  np.testing.assert_allclose(moved["a"], expected, rtol=1e-4)
+
+
+def test_gradients_are_clipped_to_a_global_norm():
+  # Adam forgets a constant factor, so look at its second step: a gradient
+  # clipped from norm 6.3e4 to 1 moves as one of norm 1 does.
+  first = {"a": jnp.array([1.0, 0, 0]), "b": {"c": jnp.zeros(2)}}
+  large = {"a": jnp.array([1e4, 0, 0]), "b": {"c": jnp.zeros(2)}}
+
+  def second(chain, gradient):
+    _, state = chain.update(first, chain.init(PARAMS), PARAMS, value=1.0)
+    moved, _ = chain.update(gradient, state, PARAMS, value=1.0)
+    return moved["a"][0]
+
+  clipped, free = make(clip_norm=1.0), make(clip_norm=default.NEVER)
+  assert second(clipped, large) == second(clipped, first)
+  assert second(free, large) != second(free, first)
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "match"),
+  [
+    ("name", "sgd", "adam or adamw, got 'sgd'"),
+    ("schedule", "linear", "constant, plateau, cosine, step, got 'linear'"),
+  ],
+)
+def test_unknown_names_are_errors(field, value, match):
+  with pytest.raises(JaxlicError, match=match):
+    make(**{field: value})
