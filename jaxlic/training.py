@@ -1,139 +1,243 @@
-"""The rate-distortion loss and one step of training, as pure functions."""
+"""The rate-distortion loss and one step of training, as pure functions.
 
+A step knows nothing of devices but the name of an axis, over which it averages
+gradients and metrics. What is random in an example (its quality, its noise)
+depends on the run's key and the example's number alone, so that the result is
+the same, up to the order of floating-point sums, however many devices and hosts
+share a batch.
+"""
+
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, UInt8, UInt32
 
-from jaxlic.types import Codec, Params
+from jaxlic import metrics
+from jaxlic.types import Codec, JaxlicError, Model, ModelSpec, Outcome, Params
+
+AXIS = "devices"
+DISTORTIONS = ("mse", "ms-ssim")
 
 
 class State(NamedTuple):
   """Everything that a step changes."""
 
-  step: Array  # int32
+  step: Array  # int32, steps so far, skipped ones included
   params: Params
   average: Params  # exponential moving average of params
   optimizer: Any
-  key: Array  # the root key; step k draws from fold_in(key, k)
+  key: Array  # the root key; example i draws from fold_in(key, i)
+  totals: dict[str, Array]  # sums of metrics since they were last cleared
+  skipped: Array  # int32, steps skipped so far
+  streak: Array  # int32, how many of the last steps in a row were skipped
 
 
-def optimizer(config: Any) -> optax.GradientTransformation:
-  """Returns Adam with warm-up, cosine decay, clipping, and a slow group.
-
-  `config` has `learning_rate`, `warmup_steps`, `steps`, `clip_norm`, and
-  `slow` (top-level parameter names) with `slow_factor` on their rate.
-  """
-
-  def adam(factor):
-    schedule = optax.warmup_cosine_decay_schedule(
-      0.0,
-      factor * config.learning_rate,
-      config.warmup_steps,
-      config.steps,
-      end_value=0.01 * factor * config.learning_rate,
-    )
-    return optax.adam(schedule)
-
-  def labels(params):
-    slow = tuple(config.slow)
-    return {
-      name: jax.tree.map(lambda _, n=name: "slow" if n in slow else "fast", v)
-      for name, v in params.items()
-    }
-
-  rates = {"fast": adam(1.0), "slow": adam(config.slow_factor)}
-  return optax.chain(
-    optax.clip_by_global_norm(config.clip_norm),
-    optax.partition(rates, labels),
-  )
-
-
-def init_state(codec: Codec, chain: Any, seed: int) -> State:
-  """Returns the state before the first step."""
-  init_key, key = jax.random.split(jax.random.key(seed))
-  params = jax.jit(codec.init)(init_key)
+def init_state(model: Model, chain: Any, config: Any) -> State:
+  """Returns the state before the first step of a run's configuration."""
+  # Of other generators, keys that are mapped over do not draw independently.
+  key = jax.random.key(config.seed, impl="threefry2x32")
+  init_key, key = jax.random.split(key)
+  params = model.init(init_key)
   return State(
     step=jnp.zeros((), jnp.int32),
     params=params,
     average=jax.tree.map(jnp.copy, params),
     optimizer=chain.init(params),
     key=key,
+    totals={name: jnp.zeros(()) for name in _metric_names(model, config.loss)},
+    skipped=jnp.zeros((), jnp.int32),
+    streak=jnp.zeros((), jnp.int32),
   )
 
 
+def begin_with(state: State, params: Params) -> State:
+  """Returns the state with other parameters, and their average.
+
+  Raises:
+    JaxlicError: If their shapes are not the model's.
+  """
+  shapes, given = (jax.tree.map(jnp.shape, p) for p in (state.params, params))
+  if shapes != given:
+    raise JaxlicError(
+      "the weights to start from are not of this model; give model.options of "
+      "the run that made them"
+    )
+  params = jax.tree.map(jnp.asarray, params)
+  return state._replace(params=params, average=jax.tree.map(jnp.copy, params))
+
+
+def weights(spec: ModelSpec, config: Any) -> tuple[float, ...]:
+  """Returns the distortion's weight at each level of a model.
+
+  `config.lambdas`, or where that is empty the model's own for
+  `config.distortion`: of `255^2 * MSE`, or of `1 - MS-SSIM`, against bits per
+  pixel, as CompressAI has them.
+
+  Raises:
+    JaxlicError: If there is no such distortion, or weights for it are missing.
+  """
+  if config.distortion not in DISTORTIONS:
+    raise JaxlicError(
+      f"loss.distortion is one of {', '.join(DISTORTIONS)}, got "
+      f"{config.distortion!r}; choose one"
+    )
+  own = spec.lambdas if config.distortion == "mse" else spec.ms_ssim_lambdas
+  found = tuple(config.lambdas) or own
+  levels = max(spec.levels, 1)
+  if len(found) != levels:
+    raise JaxlicError(
+      f"{spec.name} needs {levels} weights of {config.distortion}, "
+      f"got {len(found)}; set loss.lambdas"
+    )
+  return found
+
+
 def rate_distortion(
-  outcome: Any,
+  outcome: Outcome,
   images: Float[Array, "b H W 3"],
   lambdas: Float[Array, "b"],
-) -> tuple[Float[Array, "b"], dict[str, Array]]:
-  """Returns `bpp + lambda * 255^2 * mse` per image, and its means by part."""
+  distortion: str,
+) -> tuple[Float[Array, "b"], dict[str, Float[Array, "b"]]]:
+  """Returns `bpp + lambda * distortion` per image, and its parts."""
   pixels = images.shape[1] * images.shape[2]
-  bpp = {name: bits / pixels for name, bits in outcome.bits.items()}
-  total = sum(bpp.values())
+  parts = {f"bpp_{name}": v / pixels for name, v in outcome.bits.items()}
+  bpp = sum(parts.values())
   mse = ((outcome.image - images) ** 2).mean((1, 2, 3))
-  parts = {f"bpp_{name}": value.mean() for name, value in bpp.items()}
-  parts |= {"bpp": total.mean(), "psnr_db": -10 * jnp.log10(mse).mean()}
-  return total + lambdas * 255**2 * mse, parts
+  parts |= {"bpp": bpp, "psnr_db": -10 * jnp.log10(jnp.maximum(mse, 1e-10))}
+  if distortion == "mse":
+    cost = bpp + lambdas * 255**2 * mse
+  else:
+    parts["ms_ssim"] = metrics.ms_ssim(outcome.image, images, peak=1.0)
+    cost = bpp + lambdas * (1 - parts["ms_ssim"])
+  return cost, parts | {"loss": cost}
 
 
-def make_step(
-  codec: Codec, chain: Any, config: Any, *, lambdas: tuple[float, ...]
-) -> Any:
-  """Returns the step: (state, images uint8 [b H W 3]) -> (state, metrics).
+def part_names(model: Model, config: Any) -> list[str]:
+  """Returns the names of a loss's parts, in the order of `rate_distortion`."""
+  names = [f"bpp_{stage.spec.name}" for stage in model.stages]
+  names += ["bpp", "psnr_db"]
+  names += ["ms_ssim"] if config.distortion == "ms-ssim" else []
+  return [*names, "loss"]
 
-  Each image draws a quality of its own: a level, all equally likely, or for a
-  `config.continuous` share of images any quality between. `lambdas` are those
-  of the model's levels. An image's loss is
-  divided by the square root of its lambda, so that no level drowns another. A
-  step whose gradient norm is not below `config.spike_norm` changes nothing but
-  the count of steps.
+
+def make_step(model: Model, codec: Codec, chain: Any, config: Any) -> Callable:
+  """Returns the step, to be mapped over devices that share the axis AXIS.
+
+  The step takes a state, uint8 images [b H W 3] and their numbers [b] among all
+  examples of the run, and returns the state after it. `config` is that of the
+  run. A step whose loss or gradient is not finite, or whose gradient norm is
+  `config.loss.max_norm` or more, changes nothing but the counts.
   """
-  log_lambdas = jnp.log(jnp.asarray(lambdas))
-  top = len(lambdas) - 1
-
-  def loss(params, images, key):
-    rate_key, noise_key = jax.random.split(key)
-    rate = _draw_rates(rate_key, images.shape[0], top, config.continuous)
-    weight = jnp.exp(jnp.interp(rate, jnp.arange(top + 1.0), log_lambdas))
-    outcome = codec.apply(params, images, rate, noise_key)
-    cost, parts = rate_distortion(outcome, images, weight)
-    weights = jax.lax.rsqrt(weight / weight.mean())
-    return (weights * cost).mean(), parts | {"loss": cost.mean()}
+  loss = _make_loss(model, codec, config.loss)
 
   def step(
-    state: State, images: UInt8[Array, "b H W 3"]
-  ) -> tuple[State, dict[str, Array]]:
-    images = images.astype(jnp.float32) / 255
-    key = jax.random.fold_in(state.key, state.step)
-    gradient, metrics = jax.grad(loss, has_aux=True)(state.params, images, key)
-    norm = optax.tree.norm(gradient)
-    updates, moments = chain.update(gradient, state.optimizer, state.params)
-    params = optax.apply_updates(state.params, updates)
-    # A young average follows closely, so that a short run has one worth using.
-    age = state.step.astype(jnp.float32)
-    decay = jnp.minimum(config.average_decay, (age + 1) / (age + 10))
-    average = jax.tree.map(
-      lambda a, p: decay * a + (1 - decay) * p, state.average, params
+    state: State, images: UInt8[Array, "b H W 3"], index: UInt32[Array, "b"]
+  ) -> State:
+    temperature = _anneal(config.loss, state.step)
+
+    def mean_loss(params, images, index):
+      keys = jax.vmap(jax.random.fold_in, (None, 0))(state.key, index)
+      return loss(params, images, keys, temperature)
+
+    found = _gradient(
+      mean_loss, state.params, (images, index), config.accumulate
     )
-    after = State(state.step + 1, params, average, moments, state.key)
-    # Now and then a batch spikes, and one such step can ruin a run: skip it.
-    sound = norm < config.spike_norm  # False for NaN, too
-    before = state._replace(step=state.step + 1)
-    state = jax.tree.map(lambda a, b: jnp.where(sound, a, b), after, before)
-    skipped = 1.0 - sound.astype(jnp.float32)
-    norm = jnp.where(sound, norm, 0.0)
-    return state, metrics | {"gradient_norm": norm, "skipped": skipped}
+    gradient, parts = jax.lax.pmean(found, AXIS)
+    norm = optax.tree.norm(gradient)
+    updates, moments = chain.update(
+      gradient, state.optimizer, state.params, value=parts["loss"]
+    )
+    params = optax.apply_updates(state.params, updates)
+    parts |= {"gradient_norm": norm, "steps": jnp.ones(())}
+    after = state._replace(
+      params=params,
+      average=_follow(state, params, config.loss.average_decay),
+      optimizer=moments,
+      totals={k: v + parts[k] for k, v in state.totals.items()},
+      streak=jnp.zeros_like(state.streak),
+    )
+    before = state._replace(skipped=state.skipped + 1, streak=state.streak + 1)
+    # Both comparisons are False for NaN.
+    sound = (norm < config.loss.max_norm) & (jnp.abs(parts["loss"]) < jnp.inf)
+    chosen = jax.tree.map(lambda a, b: jnp.where(sound, a, b), after, before)
+    return chosen._replace(step=state.step + 1)
 
   return step
 
 
-def _draw_rates(key, count, top, continuous):
-  """Qualities [count]: levels 0..top, or a `continuous` share in between."""
+def _make_loss(model: Model, codec: Codec, config: Any) -> Callable:
+  """The mean loss of some examples, and the means of its parts.
+
+  Each image draws a quality of its own: a level, all equally likely, or for a
+  `continuous` share of images any quality between. An image's loss is divided
+  by the square root of its lambda over the mean of all, so that no level drowns
+  another.
+  """
+  lambdas = jnp.asarray(weights(model.spec, config))
+  levels = jnp.arange(len(lambdas), dtype=jnp.float32)
+
+  def loss(params, images, keys, temperature):
+    images = images.astype(jnp.float32) / 255
+    rate_keys, noise_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
+    draw = jax.vmap(lambda key: _draw_rate(key, len(lambdas), config))
+    rate = draw(rate_keys)
+    weight = jnp.exp(jnp.interp(rate, levels, jnp.log(lambdas)))
+    outcome = codec.apply(params, images, rate, noise_keys, temperature)
+    cost, parts = rate_distortion(outcome, images, weight, config.distortion)
+    balanced = (cost * jax.lax.rsqrt(weight / lambdas.mean())).mean()
+    return balanced, jax.tree.map(jnp.mean, parts)
+
+  return loss
+
+
+def _metric_names(model: Model, config: Any) -> list[str]:
+  """What a step adds up; "steps" counts the sums' terms."""
+  return [*part_names(model, config), "gradient_norm", "steps"]
+
+
+def _draw_rate(key: Array, levels: int, config: Any) -> Float[Array, ""]:
+  """A level, or for a `config.continuous` share any quality between two."""
   level_key, between_key, share_key = jax.random.split(key, 3)
-  level = jax.random.randint(level_key, (count,), 0, top + 1)
-  between = jax.random.uniform(between_key, (count,), maxval=top)
-  share = jax.random.uniform(share_key, (count,))
-  return jnp.where(share < continuous, between, level.astype(jnp.float32))
+  level = jax.random.randint(level_key, (), 0, levels)
+  between = jax.random.uniform(between_key, maxval=levels - 1)
+  share = jax.random.uniform(share_key)
+  return jnp.where(share < config.continuous, between, level)
+
+
+def _anneal(config: Any, step: Array) -> Float[Array, ""]:
+  """The surrogate's temperature: geometric between its start and its end."""
+  share = jnp.clip(step / config.temperature_steps, 0, 1)
+  start, end = config.temperature_start, config.temperature_end
+  return start * (end / start) ** share
+
+
+def _gradient(
+  loss: Callable, params: Params, examples: tuple, parts: int
+) -> tuple[Params, dict[str, Array]]:
+  """The mean gradient and metrics of examples, taken in `parts` turns."""
+  of_part = jax.grad(loss, has_aux=True)
+  if parts == 1:
+    return of_part(params, *examples)
+
+  def add(sums, part):
+    return jax.tree.map(jnp.add, sums, of_part(params, *part)), None
+
+  turns = jax.tree.map(lambda x: x.reshape(parts, -1, *x.shape[1:]), examples)
+  shapes = jax.eval_shape(of_part, params, *(x[0] for x in turns))
+  zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+  # XLA compiles convolutions in a loop badly for CPUs.
+  unroll = jax.default_backend() == "cpu"
+  sums, _ = jax.lax.scan(add, zeros, turns, unroll=unroll)
+  return jax.tree.map(lambda x: x / parts, sums)
+
+
+def _follow(state: State, params: Params, decay: float) -> Params:
+  # A young average follows closely, so that a short run has one worth using.
+  age = state.step.astype(jnp.float32)
+  decay = jnp.minimum(decay, (age + 1) / (age + 10))
+  return jax.tree.map(
+    lambda a, p: decay * a + (1 - decay) * p, state.average, params
+  )
