@@ -1,7 +1,7 @@
-"""Parameters, tables and configurations on disk.
+"""Finished codecs on disk: what they are, their parameters and tables.
 
-A run's training states are Orbax checkpoints. A finished codec is a directory
-of three files, which `load` checks against their fingerprint:
+A codec is a directory of three files, which `load` checks against their
+fingerprint:
 
 | file | holds |
 |---|---|
@@ -22,11 +22,10 @@ from zipfile import BadZipFile
 import jax
 import numpy as np
 
-from jaxlic import codec, models, training
+from jaxlic import codec, models
 from jaxlic.coding import container
 from jaxlic.coding import tables as integer_tables
 from jaxlic.data import output
-from jaxlic.training import State
 from jaxlic.types import Codec, JaxlicError, Model, Params, Tables
 
 FILES = ("codec.json", "weights.npz", "tables.npz")
@@ -81,7 +80,7 @@ def export(
   arrays = _table_arrays(frozen)
   about = {"name": name, "architecture": architecture, "options": options}
   about["fingerprint"] = _fingerprint(about, weights, arrays)
-  _make_folder(folder)
+  output.make_folder(folder)
   output.write_bytes(Path(folder, "weights.npz"), _npz(weights))
   output.write_bytes(Path(folder, "tables.npz"), _npz(arrays))
   text = json.dumps(about, indent=1) + "\n"
@@ -136,90 +135,6 @@ def size_bytes(folder: str | Path) -> int:
   return sum(Path(folder, file).stat().st_size for file in FILES)
 
 
-def load_average(workdir: str | Path) -> tuple[dict[str, Any], Params]:
-  """Returns a run's configuration, and its last saved moving average.
-
-  Nothing in the directory is changed; the run may be going on.
-
-  Raises:
-    JaxlicError: If the directory is not of a run that has saved a state.
-  """
-  from orbax.checkpoint import v1 as ocp  # See Manager.
-
-  folder = Path(workdir).absolute() / "checkpoints"
-  config, state = _abstract_run(folder.parent)
-  sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-  abstract = jax.tree.map(lambda x: x.update(sharding=sharding), state)
-  # Only of a folder that exists: the checkpointer would make it.
-  checkpointer = folder.is_dir() and ocp.training.Checkpointer(folder)
-  if not checkpointer or checkpointer.latest is None:
-    raise JaxlicError(
-      f"{workdir} holds no checkpoint of a run; train until it saves one"
-    )
-  state = checkpointer.load(None, abstract)
-  checkpointer.close()
-  return config, state.average
-
-
-class Manager:
-  """Saves and restores the training states of one run with Orbax.
-
-  Raises:
-    JaxlicError: If the directory cannot be written, or holds a run of another
-      model or optimizer.
-  """
-
-  def __init__(self, workdir: str | Path, config: Any):
-    # Orbax takes most of a second to import; only training needs it.
-    from orbax.checkpoint import v1 as ocp
-
-    root = Path(workdir).absolute()
-    _make_folder(root)
-    text = config.to_json(indent=1)
-    _check_same_run(root, json.loads(text))
-    output.write_bytes(root / "config.json", text.encode())
-    self._checkpointer = ocp.training.Checkpointer(
-      root / "checkpoints",
-      cleanup_tmp_directories=True,
-      preservation_policy=ocp.training.preservation_policies.LatestN(2),
-    )
-
-  def restore(self, state: State) -> State:
-    """Returns the last state saved, or the one given where there is none."""
-    if self._checkpointer.latest is None:
-      return state
-    abstract = jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
-      state,
-    )
-    return self._checkpointer.load(None, abstract)
-
-  def save(self, state: State) -> None:
-    """Saves the state under its step, unless that is saved already."""
-    step, latest = int(state.step), self._checkpointer.latest
-    if latest is None or latest.step != step:
-      self._checkpointer.save(step, state)
-
-  def close(self) -> None:
-    """Waits for the last write."""
-    self._checkpointer.close()
-
-
-def _check_same_run(root: Path, config: dict[str, Any]) -> None:
-  """Refuses a directory whose states another configuration cannot hold."""
-  if not (root / "config.json").is_file():
-    return
-  before = json.loads((root / "config.json").read_text())
-  shapes = ("model", before["model"], config["model"])
-  groups = ("optimizer.slow", before["optimizer"]["slow"])
-  for field, old, new in (shapes, (*groups, config["optimizer"]["slow"])):
-    if old != new:
-      raise JaxlicError(
-        f"{root} holds a run with {field} {old}, not {new}; give another "
-        "--workdir"
-      )
-
-
 def _halved(params: Params) -> dict[str, np.ndarray]:
   """The parameters by path, in half precision."""
   weights = {}
@@ -234,37 +149,11 @@ def _halved(params: Params) -> dict[str, np.ndarray]:
   return weights
 
 
-def _make_folder(folder: str | Path) -> None:
-  try:
-    Path(folder).mkdir(parents=True, exist_ok=True)
-  except OSError as error:
-    raise JaxlicError(
-      f"cannot make the folder {folder}: {error.strerror}; choose another"
-    ) from error
-
-
 @functools.lru_cache(maxsize=8)
 def _built(architecture: str, options: str) -> tuple[Model, Codec]:
   """The functions of an architecture, shared so that they compile once."""
   model = models.make(architecture, **json.loads(options))
   return model, codec.make(model)
-
-
-def _abstract_run(workdir: Path) -> tuple[dict[str, Any], State]:
-  """A run's configuration, and the shapes of its state."""
-  import ml_collections
-
-  try:
-    config = json.loads((workdir / "config.json").read_text())
-    model, seed = config["model"], config["seed"]
-    chain = training.optimizer(ml_collections.ConfigDict(config["optimizer"]))
-  except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-    raise JaxlicError(
-      f"{workdir} has no config.json of a run ({error}); name the workdir of "
-      "train.py"
-    ) from error
-  built = codec.make(models.make(model["name"], **model["options"]))
-  return config, jax.eval_shape(lambda: training.init_state(built, chain, seed))
 
 
 def _flat(params: Params) -> dict[str, Any]:

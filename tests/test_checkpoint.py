@@ -1,7 +1,6 @@
 import json
 
 import jax
-import ml_collections
 import numpy as np
 import pytest
 
@@ -82,16 +81,3 @@ def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path):
       params=params,
     )
   assert not (tmp_path / "codec").exists()
-
-
-def test_a_run_of_another_model_is_left_alone(tmp_path):
-  def config(width):
-    return ml_collections.ConfigDict(
-      {"model": {"name": "lapped", "width": width}, "optimizer": {"slow": ()}}
-    )
-
-  checkpoint.Manager(tmp_path, config(12)).close()
-  before = (tmp_path / "config.json").read_bytes()
-  with pytest.raises(JaxlicError, match="holds a run with model .*--workdir"):
-    checkpoint.Manager(tmp_path, config(24))
-  assert (tmp_path / "config.json").read_bytes() == before

@@ -1,0 +1,83 @@
+import csv
+import struct
+
+import numpy as np
+from tensorboardX.proto import event_pb2
+
+from jaxlic.logs import Logs
+
+MEANS = {"loss": 1.5, "bpp": 0.25, "psnr_db": 30.0, "gradient_norm": 2.0}
+MEANS |= {"skipped": 1, "bpp_y": 0.25}
+POINT = {"quality": 0.0, "loss": 2.0, "bpp": 0.5, "psnr_db": 31.0}
+
+
+def rows(path):
+  with open(path) as file:
+    return list(csv.DictReader(file))
+
+
+def events(folder):
+  """Values of TensorBoard's files: (tag, step, number or picture's size)."""
+  for path in sorted((folder / "tensorboard").iterdir()):
+    data = path.read_bytes()
+    while data:
+      # TFRecord: length, its checksum, the bytes, their checksum.
+      (length,) = struct.unpack("<Q", data[:8])
+      event = event_pb2.Event.FromString(data[12 : 12 + length])
+      data = data[16 + length :]
+      for value in event.summary.value:
+        if value.HasField("image"):
+          yield value.tag, event.step, (value.image.height, value.image.width)
+        else:
+          yield value.tag, event.step, value.simple_value
+
+
+def test_a_window_is_a_line_a_row_and_scalars(tmp_path, capsys):
+  logs = Logs(tmp_path, 0)
+  logs.train(10, MEANS, 3.0)
+  logs.close()
+  line = "step 10  loss 1.5000  bpp 0.2500  psnr 30.00 dB  grad 2.00  skipped 1"
+  assert line in capsys.readouterr().out
+  (row,) = rows(tmp_path / "train.csv")
+  assert row["step"] == "10" and row["loss"] == "1.5" and row["bpp_y"] == "0.25"
+  found = list(events(tmp_path))
+  assert ("train/loss", 10, 1.5) in found
+  assert ("train/steps_per_second", 10, 3.0) in found
+
+
+def test_an_evaluation_is_a_line_a_row_scalars_and_pictures(tmp_path, capsys):
+  logs = Logs(tmp_path, 0)
+  picture = np.zeros((6, 8, 3), np.uint8)
+  logs.evaluation(20, [POINT, POINT | {"quality": 1.0}], [picture])
+  logs.close()
+  assert "eval 20  quality 1  loss 2.0000" in capsys.readouterr().out
+  assert [row["quality"] for row in rows(tmp_path / "eval.csv")] == [
+    "0.0",
+    "1.0",
+  ]
+  found = list(events(tmp_path))
+  assert ("eval/psnr_db/quality_1", 20, 31.0) in found
+  assert ("eval/0", 20, (6, 8)) in found
+
+
+def test_a_resumed_run_drops_the_rows_of_steps_taken_again(tmp_path):
+  logs = Logs(tmp_path, 0)
+  for step in (10, 20, 30):
+    logs.train(step, MEANS, 1.0)
+  logs.close()
+  path = tmp_path / "train.csv"
+  path.write_text(path.read_text() + "40,1.0,0.")  # killed while writing
+  logs = Logs(tmp_path, 20)
+  logs.train(30, MEANS | {"loss": 9.0}, 1.0)
+  logs.close()
+  found = [(row["step"], row["loss"]) for row in rows(path)]
+  assert found == [("10", "1.5"), ("20", "1.5"), ("30", "9.0")]
+
+
+def test_a_silent_process_writes_nothing(tmp_path, capsys):
+  logs = Logs(tmp_path, 0, silent=True)
+  logs.train(10, MEANS, 1.0)
+  logs.evaluation(10, [POINT])
+  logs.say("a line")
+  logs.close()
+  assert not list(tmp_path.iterdir()) and capsys.readouterr().out == ""

@@ -1,0 +1,162 @@
+import json
+import os
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import bmshj2018_hyperprior, lapped
+from jaxlic import optimizer, parallel, runs, training
+from jaxlic.types import JaxlicError
+from tests.conftest import make_toy
+
+
+@pytest.fixture(scope="module")
+def config():
+  return bmshj2018_hyperprior.get_config("toy")
+
+
+@pytest.fixture(scope="module")
+def state(config):
+  """On one device, as training has it."""
+  model, _, params, _ = make_toy("bmshj2018-hyperprior")
+  model = model._replace(init=lambda key: params)
+  chain = optimizer.make(config.optimizer)
+  return parallel.put(training.init_state(model, chain, config))
+
+
+def at(state, step, value=0.0):
+  params = jax.tree.map(lambda x: x + value, state.params)
+  average = jax.tree.map(lambda x: x - value, state.average)
+  return state._replace(
+    step=jnp.int32(step), params=params, average=average, skipped=jnp.int32(3)
+  )
+
+
+def open_run(folder, config, **options):
+  return runs.Run(folder, config, main=True, **options)
+
+
+def test_a_state_comes_back_as_it_was(tmp_path, config, state):
+  saved = at(state, 7, 0.5)
+  with open_run(tmp_path, config) as run:
+    assert run.restore(state) is None
+    run.save(saved, 56)
+  with open_run(tmp_path, config) as run:
+    found = run.restore(state)
+  assert found.next_example == 56
+  assert found.state.key == saved.key
+  for name in set(saved._fields) - {"key"}:
+    jax.tree.map(
+      np.testing.assert_array_equal,
+      getattr(found.state, name),
+      getattr(saved, name),
+    )
+
+
+def test_what_is_saved_may_change_at_once(tmp_path, config, state):
+  # As a step does that is given the state's memory.
+  saved = at(state, 1)
+  expected = np.array(jax.tree.leaves(saved.params)[0])
+  with open_run(tmp_path, config) as run:
+    run.save(saved, 8)
+    jax.jit(
+      lambda tree: jax.tree.map(lambda x: x * 0 + 9, tree), donate_argnums=0
+    )(saved.params)
+  with open_run(tmp_path, config) as run:
+    found = run.restore(state).state
+  np.testing.assert_array_equal(jax.tree.leaves(found.params)[0], expected)
+
+
+def test_the_last_two_and_the_best_are_kept(tmp_path, config, state):
+  losses = {1: 5.0, 2: 1.0, 3: 4.0, 4: float("nan"), 5: None, 6: 3.0}
+  with open_run(tmp_path, config) as run:
+    for step, loss in losses.items():
+      run.save(at(state, step, step / 8), 8 * step, loss=loss)
+  kept = sorted(int(p.name) for p in (tmp_path / "checkpoints").iterdir())
+  assert kept == [2, 5, 6]
+  for step, chosen in [("last", 6), ("best", 2), (5, 5)]:
+    found_config, average = runs.load_average(tmp_path, step=step)
+    expected = at(state, chosen, chosen / 8).average
+    jax.tree.map(np.testing.assert_array_equal, average, expected)
+    assert found_config == json.loads(config.to_json())
+  with pytest.raises(JaxlicError, match="no checkpoint 4, but 2, 5, 6"):
+    runs.load_average(tmp_path, step=4)
+
+
+def test_a_half_written_checkpoint_is_never_loaded(tmp_path, config, state):
+  with open_run(tmp_path, config) as run:
+    run.save(at(state, 1), 8)
+    run.save(at(state, 2), 16)
+  whole, half = (tmp_path / "checkpoints" / str(k) for k in (2, 3))
+  # As Orbax names what it has not finished.
+  shutil.copytree(whole, f"{half}.orbax-checkpoint-tmp")
+  os.unlink(f"{half}.orbax-checkpoint-tmp/commit_success.txt")
+  with open_run(tmp_path, config) as run:
+    assert run.latest == 2
+    assert int(run.restore(state).state.step) == 2
+  assert not any((tmp_path / "checkpoints").glob("3*"))
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path, config, state):
+  with open_run(tmp_path, config) as run:
+    run.save(at(state, 1), 8)
+  shutil.rmtree(tmp_path / "checkpoints" / "1" / "state")
+  with open_run(tmp_path, config) as run:
+    with pytest.raises(JaxlicError, match="checkpoint 1 in .* cannot be read"):
+      run.restore(state)
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "change", "match"),
+  [
+    ("seed", 1, False, "seed 0, not 1; give another --workdir, or --change"),
+    ("optimizer.learning_rate", 1.0, False, "learning_rate 0.0001, not 1.0"),
+    ("optimizer.learning_rate", 1.0, True, None),
+    ("log_every", 77, False, None),
+    ("data.folder", "elsewhere", False, None),
+    ("eval.every", 77, False, None),
+    ("model.name", "x", True, "not x; give another --workdir$"),
+  ],
+)
+def test_a_directory_of_another_configuration_is_refused(
+  tmp_path, config, field, value, change, match
+):
+  open_run(tmp_path, config).__exit__(None, None, None)
+  other = config.copy_and_resolve_references()
+  other.update_from_flattened_dict({field: value})
+  before = (tmp_path / "config.json").read_text()
+  if match is None:
+    open_run(tmp_path, other, change=change).__exit__(None, None, None)
+    assert (tmp_path / "config.json").read_text() != before
+    return
+  with pytest.raises(JaxlicError, match=match):
+    open_run(tmp_path, other, change=change)
+  assert (tmp_path / "config.json").read_text() == before
+
+
+def test_a_directory_of_another_model_names_what_differs(tmp_path, config):
+  open_run(tmp_path, config).__exit__(None, None, None)
+  with pytest.raises(JaxlicError, match="holds a run with model"):
+    open_run(tmp_path, lapped.get_config("toy"), change=True)
+
+
+def test_versions_are_kept_beside_the_configuration(tmp_path, config):
+  open_run(tmp_path, config).__exit__(None, None, None)
+  found = json.loads((tmp_path / "versions.json").read_text())
+  assert found["jax"] == jax.__version__
+  assert found["devices"].startswith(f"{jax.device_count()} cpu")
+  assert {"jaxlic", "python", "orbax-checkpoint", "grain"} <= found.keys()
+
+
+@pytest.mark.parametrize("kind", ["nothing", "other", "no checkpoint"])
+def test_a_folder_without_a_run_gives_one_line(tmp_path, config, kind):
+  if kind == "other":
+    (tmp_path / "config.json").write_text('{"model": 3}')
+  if kind == "no checkpoint":
+    open_run(tmp_path, config).__exit__(None, None, None)
+  match = "no checkpoint" if kind == "no checkpoint" else "no config.json"
+  with pytest.raises(JaxlicError, match=match):
+    runs.load_average(tmp_path)
