@@ -5,15 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
-import ml_collections
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 import jaxlic
-from jaxlic import checkpoint, cli, files, models, training
+from configs import lapped
+from jaxlic import checkpoint, cli, files, models, optimizer, runs, training
 from jaxlic.cli import commands
 from jaxlic.coding import container
 from jaxlic.types import JaxlicError
@@ -219,42 +217,25 @@ def test_the_demo_photograph_ships():
 
 
 def test_export_makes_a_codec_of_a_run(run, refuse, tmp_path):
-  options = TOY_OPTIONS["lapped"]
-  config = ml_collections.ConfigDict(
-    {
-      "seed": 1,
-      "model": {"name": "lapped", "options": options},
-      "optimizer": {
-        "learning_rate": 1e-3,
-        "warmup_steps": 1,
-        "steps": 2,
-        "clip_norm": 1.0,
-        "slow": ("forward",),
-        "slow_factor": 0.2,
-      },
-    }
-  )
+  config = lapped.get_config("toy")
+  config.model.options = TOY_OPTIONS["lapped"]
   workdir, target = tmp_path / "run", tmp_path / "codec"
-  words = "export", workdir, target, "--name", "mine"
+  words = "export", workdir, target
   assert "config.json" in refuse(*words)
-  manager = checkpoint.Manager(str(workdir), config)
-  assert "no checkpoint" in refuse(*words)
-  _, built, average, _ = make_toy("lapped")
-  chain = training.optimizer(config.optimizer)
-  state = jax.eval_shape(lambda: training.init_state(built, chain, 1))
-  key = jax.random.key(2)
-  state = jax.tree.map(
-    lambda x: jnp.zeros(x.shape, x.dtype), state._replace(key=None)
-  )._replace(key=key)
-  manager.save(state._replace(average=average))
-  manager.close()
+  model, _, average, _ = make_toy("lapped")
+  model = model._replace(init=lambda key: average)
+  with runs.Run(workdir, config, main=True) as saved:
+    assert "no checkpoint" in refuse(*words)
+    chain = optimizer.make(config.optimizer)
+    saved.save(training.init_state(model, chain, config), 0)
 
-  assert "codec mine" in run(*words)
+  assert "codec codec" in run(*words)
   found = checkpoint.load(target)
-  assert found.options == options | {"groups": list(options["groups"])}
   expected = np.asarray(average["forward"], np.float16)
   np.testing.assert_array_equal(found.params["forward"], expected)
-  assert "1..64 characters" in refuse(*words[:-1], "Not A Name")
+  assert "codec mine" in run(*words, "--name", "mine", "--checkpoint", "0")
+  assert "no checkpoint 7" in refuse(*words, "--checkpoint", "7")
+  assert "1..64 characters" in refuse(*words, "--name", "Not A Name")
 
 
 def test_version(capsys):

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,12 @@ def header(data: bytes) -> dict[str, Any]:
 
 def export(options: Namespace) -> None:
   """A run's moving average to a codec's folder."""
-  from jaxlic import checkpoint
+  from jaxlic import checkpoint, runs
 
-  config, average = checkpoint.load_average(options.workdir)
+  config, average = runs.load_average(options.workdir, step=options.checkpoint)
   trained = checkpoint.export(
     options.target,
-    name=options.name,
+    name=options.name or Path(options.target).resolve().name,
     architecture=config["model"]["name"],
     options=config["model"]["options"],
     params=average,
@@ -102,6 +103,27 @@ def export(options: Namespace) -> None:
     f"{options.target}: codec {trained.name} {trained.fingerprint:#010x}, "
     f"{size} bytes"
   )
+
+
+def prepare(options: Namespace) -> None:
+  """A folder of photographs to one file for training."""
+  from tqdm import tqdm
+
+  from jaxlic.data import pack, sources
+
+  packed = pack.pack(
+    options.folder,
+    options.target,
+    tile=options.tile,
+    progress=partial(tqdm, disable=None, unit="image"),
+  )
+  print(
+    f"{options.target}: {packed.photos} photographs, {packed.records} records, "
+    f"{packed.size_bytes} bytes"
+  )
+  if packed.skipped:
+    names = sources.listed(packed.skipped)
+    print(f"left out {len(packed.skipped)} unreadable files: {names}")
 
 
 def _check_paths(options: Namespace, target: Path) -> None:

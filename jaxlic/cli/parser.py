@@ -64,11 +64,31 @@ def _add_files(add: Callable) -> None:
   command.add_argument("source", metavar="FILE.jlic")
   _add_json(command)
 
-  command = add("export", help="make a codec of a training's last checkpoint")
+  command = add("export", help="make a codec of a training's checkpoint")
   command.set_defaults(run=commands.export)
   command.add_argument("workdir", metavar="WORKDIR", help="of train.py")
   command.add_argument("target", metavar="OUT_DIR")
-  command.add_argument("--name", required=True, help="kept in every file")
+  command.add_argument(
+    "--name", help="kept in every file; default: OUT_DIR's last part"
+  )
+  command.add_argument(
+    "--checkpoint",
+    type=_checkpoint,
+    default="last",
+    metavar="last|best|STEP",
+    help="default last",
+  )
+
+  command = add("prepare", help="pack a folder into one file for training")
+  command.set_defaults(run=commands.prepare)
+  command.add_argument("folder", metavar="DIR", help="images in and below it")
+  command.add_argument("target", metavar="OUT.array_record")
+  command.add_argument(
+    "--tile",
+    type=int,
+    metavar="SIDE",
+    help="store samples, cut into tiles: much faster to read, and larger",
+  )
 
 
 def _add_measures(add: Callable) -> None:
@@ -113,6 +133,14 @@ def _add_quality(command: argparse.ArgumentParser) -> None:
 
 def _add_json(command: argparse.ArgumentParser) -> None:
   command.add_argument("--json", action="store_true", help="for programs")
+
+
+def _checkpoint(text: str) -> str | int:
+  if text in ("last", "best"):
+    return text
+  if text.isdecimal():
+    return int(text)
+  raise argparse.ArgumentTypeError(f"last, best or a step, got {text!r}")
 
 
 def _numbers(text: str) -> list[float]:
