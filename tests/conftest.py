@@ -8,6 +8,11 @@ import pytest
 
 from jaxlic import checkpoint, codec, models
 
+# Most of the tests' time is spent in the compiler.
+COMPILE_QUICKLY = {
+  "xla_backend_optimization_level": 0,
+  "xla_llvm_disable_expensive_passes": True,
+}
 TOY_OPTIONS = {
   "lapped": {"width": 12, "groups": (4, 5, 7), "two_pass": 1},
   "bmshj2018-factorized": {"width": 6, "latent": 8},

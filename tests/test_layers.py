@@ -16,7 +16,12 @@ ARROWS = {
   "entropy": ("types", "nn", "coding.tables"),
   "models": ("types", "nn", "quantize", "entropy"),
   "codec": ("types", "coding"),
-  "training": ("types",),
+  "optimizer": ("types",),
+  "training": ("types", "metrics"),
+  "parallel": ("types",),
+  "validation": ("types", "data", "training"),
+  "logs": ("data",),
+  "runs": ("types", "data", "training"),
   "complexity": ("types",),
   "checkpoint": (
     "types",
@@ -25,14 +30,13 @@ ARROWS = {
     "data",
     "codec",
     "models",
-    "training",
   ),
   "pretrained": ("types", "checkpoint"),
   "files": ("types", "coding", "data", "checkpoint", "pretrained"),
   "evaluate": ("types", "data", "metrics", "checkpoint", "files"),
   "report": ("data", "metrics", "checkpoint", "files"),
   "cli": tuple(
-    "types coding data metrics models complexity checkpoint pretrained "
+    "types coding data metrics models complexity checkpoint runs pretrained "
     "files evaluate report".split()
   ),
   "__main__": ("cli",),

@@ -1,149 +1,287 @@
-"""What `train.py` does as a process, and what can be made of its directory."""
+"""What `train.py` does as processes, and what can be made of its directory."""
 
+import csv
 import os
+import random
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
-import ml_collections
 import numpy as np
 import pytest
 from PIL import Image
 
 import jaxlic
-from jaxlic import checkpoint, cli, models, training
+from jaxlic import checkpoint, cli, runs
 
 ROOT = Path(jaxlic.__file__).parents[1]
-CONFIGS = sorted((ROOT / "configs").glob("*.py"))
-# Flags cannot give a config the fields that only a toy has.
-TOY = """
-import ml_collections
-from configs import lapped
-
-def get_config():
-  config = lapped.get_config()
-  config.model.options = ml_collections.ConfigDict(
-    {"width": 12, "groups": (6,), "two_pass": 0}
-  )
-  return config
-"""
+CONFIG = ROOT / "configs" / "bmshj2018_factorized.py"
+STEPS = 10
+QUICK = "--xla_backend_optimization_level=0 "
+QUICK += "--xla_llvm_disable_expensive_passes=true"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-  """A folder with a config and photographs, in which train.py runs."""
-  folder = tmp_path_factory.mktemp("train")
-  (folder / "toy.py").write_text(TOY)
-  (folder / "photos").mkdir()
-  random = np.random.default_rng(0)
-  for i in range(2):
-    small = Image.fromarray(random.integers(0, 256, (9, 8, 3), np.uint8))
-    small.resize((72 + i, 80)).save(folder / "photos" / f"{i}.png")
-  return folder
+class Trainer:
+  """Starts train.py in a folder with photographs."""
 
+  def __init__(self, folder):
+    self.folder = folder
 
-@pytest.fixture(scope="module")
-def train(folder):
-  """Runs train.py for five steps, saving after the third and the last."""
-  environment = os.environ | {
-    # Compile quickly, and once.
-    "XLA_FLAGS": "--xla_backend_optimization_level=0"
-    " --xla_llvm_disable_expensive_passes=true",
-    "JAX_COMPILATION_CACHE_DIR": str(folder / "cache"),
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-  }
-  fields = {
-    "data.folder": "photos",
-    "data.batch": 2,
-    "data.crop": 64,
-    "optimizer.steps": 5,
-    "optimizer.warmup_steps": 1,
-    "log_every": 1,
-    "save_every": 3,
-  }
+  def environment(self, devices=1):
+    force = f"--xla_force_host_platform_device_count={devices}"
+    return os.environ | {
+      "JAX_PLATFORMS": "cpu",
+      # More than a few CPU devices need a thread each, whatever the cores.
+      "NPROC": "32",
+      # Compile quickly, and once.
+      "XLA_FLAGS": f"{QUICK} {force}",
+      "JAX_COMPILATION_CACHE_DIR": str(self.folder / "cache"),
+      "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+      "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
 
-  def train(**changed):
-    words = [f"--config.{k}={v}" for k, v in (fields | changed).items()]
-    return subprocess.run(
-      [sys.executable, ROOT / "train.py", "--config=toy.py"]
-      + ["--workdir=run", *words],
-      cwd=folder,
-      env=environment,
-      capture_output=True,
+  def start(self, workdir, *words, devices=1, blocks="unlimited"):
+    """Starts a process whose files have at most so many blocks each."""
+    limited = ["sh", "-c", f'ulimit -f {blocks} && exec "$@"', "sh"]
+    return subprocess.Popen(
+      [*limited, sys.executable, ROOT / "train.py", f"--config={CONFIG}:toy"]
+      + ["--config.data.folder=photos", f"--workdir={workdir}", *words],
+      cwd=self.folder,
+      env=self.environment(devices),
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
       text=True,
     )
 
-  return train
+  def run(self, workdir, *words, **options):
+    """Returns the exit code, and what was printed."""
+    process = self.start(workdir, *words, **options)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+  def losses(self, workdir):
+    with open(self.folder / workdir / "train.csv") as file:
+      return [float(row["loss"]) for row in csv.DictReader(file)]
+
+  def wait_for(self, workdir, step):
+    """Waits until a step, or a later one, was saved."""
+    folder = self.folder / workdir / "checkpoints"
+    for _ in range(3000):
+      if any(int(p.parent.name) >= step for p in folder.glob("*/commit_*")):
+        return
+      time.sleep(0.1)
+    raise TimeoutError(f"{workdir} never saved step {step}")
 
 
 @pytest.fixture(scope="module")
-def runs(folder, train):
-  """A whole run, and one that was cut short after step 3: (stdout, average)."""
-  found = []
-  for _ in range(2):
-    done = train()
-    assert done.returncode == 0, done.stderr
-    _, average = checkpoint.load_average(folder / "run")
-    found.append((done.stdout, average))
-    if len(found) == 1:
-      shutil.rmtree(folder / "run" / "checkpoints" / "5")
-  return found
+def trainer(tmp_path_factory):
+  folder = tmp_path_factory.mktemp("train")
+  (folder / "photos" / "nested").mkdir(parents=True)
+  (folder / "held").mkdir()
+  values = np.random.default_rng(0)
+  names = ["photos/0.png", "photos/1.jpg", "photos/nested/2.webp", "held/3.png"]
+  for i, name in enumerate(names):
+    small = Image.fromarray(values.integers(0, 256, (9, 8, 3), np.uint8))
+    small.resize((72 + i, 80)).save(folder / name)
+  (folder / "photos" / "broken.png").write_text("no image")
+  return Trainer(folder)
 
 
-def test_a_run_starts_at_step_0_and_logs_its_steps(runs):
-  stdout, _ = runs[0]
-  assert "2 photographs, starting at step 0\n" in stdout
-  assert re.findall(r"^step (\d+) ", stdout, re.M) == list("12345")
-  assert "nan" not in stdout
+@pytest.fixture(scope="module")
+def alone(trainer):
+  """A whole run on one device, with an evaluation at its end."""
+  code, out, err = trainer.run("alone", "--config.eval.folder=held")
+  assert code == 0, err
+  return out, err
 
 
-def test_a_run_that_was_cut_short_resumes(runs):
-  stdout, _ = runs[1]
-  assert "2 photographs, starting at step 3\n" in stdout
-  assert re.findall(r"^step (\d+) ", stdout, re.M) == list("45")
+@pytest.fixture(scope="module")
+def long(trainer):
+  """The losses of a longer run that nothing disturbed."""
+  code, _, err = trainer.run("long", "--config.optimizer.steps=60")
+  assert code == 0, err
+  return trainer.losses("long")
 
 
-def test_a_resumed_run_ends_as_one_that_went_on(runs):
-  jax.tree.map(np.testing.assert_array_equal, runs[0][1], runs[1][1])
+def test_a_run_logs_its_steps_and_what_it_left_out(trainer, alone):
+  out, err = alone
+  assert "3 photographs, starting at step 0\n" in out
+  assert len(trainer.losses("alone")) == STEPS and "nan" not in out
+  assert "eval 10  quality 0  loss" in out
+  assert "left out 1 unreadable files: broken.png" in err
 
 
-def test_a_run_becomes_a_codec(runs, folder, capsys):
-  words = ["export", str(folder / "run"), str(folder / "codec")]
-  assert cli.main([*words, "--name", "toy"]) == 0
-  assert "codec toy" in capsys.readouterr().out
-  trained = checkpoint.load(folder / "codec")
-  assert trained.options == {"width": 12, "groups": [6], "two_pass": 0}
-  halves = jax.tree.map(lambda x: np.float32(np.float16(x)), runs[1][1])
+def test_a_run_leaves_what_explains_it(trainer, alone):
+  names = {path.name for path in (trainer.folder / "alone").iterdir()}
+  assert names == {
+    "checkpoints",
+    "config.json",
+    "eval.csv",
+    "tensorboard",
+    "train.csv",
+    "versions.json",
+  }
+
+
+@pytest.mark.parametrize("devices", [2, 8])
+def test_devices_share_the_work_without_changing_the_result(
+  trainer, alone, devices
+):
+  workdir = f"devices-{devices}"
+  code, _, err = trainer.run(workdir, devices=devices)
+  assert code == 0, err
+  # Sums in another order, 6e-8 apart, ten steps long.
+  np.testing.assert_allclose(
+    trainer.losses(workdir), trainer.losses("alone"), rtol=1e-5
+  )
+
+
+def test_hosts_share_the_work_without_changing_the_result(trainer, alone):
+  assert run_hosts(trainer, "hosts") == [0, 0]
+  np.testing.assert_allclose(
+    trainer.losses("hosts"), trainer.losses("alone"), rtol=1e-5
+  )
+
+
+def run_hosts(trainer, workdir, *words, act=lambda processes: None):
+  """Runs two processes that find each other on this machine."""
+  with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+  processes = [
+    trainer.start(
+      workdir,
+      f"--coordinator=127.0.0.1:{port}",
+      "--num_processes=2",
+      f"--process_id={i}",
+      *words,
+    )
+    for i in range(2)
+  ]
+  act(processes)
+  for process in processes:
+    process.communicate(timeout=300)
+  return [process.returncode for process in processes]
+
+
+def test_a_run_continues_on_another_number_of_devices(trainer, alone):
+  shutil.copytree(trainer.folder / "alone", trainer.folder / "moved")
+  shutil.rmtree(trainer.folder / "moved" / "checkpoints" / "10")
+  code, out, err = trainer.run("moved", devices=2)
+  assert code == 0 and "starting at step 5\n" in out, err
+  np.testing.assert_allclose(
+    trainer.losses("moved"), trainer.losses("alone"), rtol=1e-5
+  )
+
+
+def test_a_killed_run_goes_on_bit_for_bit(trainer, long):
+  for step in (5, 25):
+    process = trainer.start("killed", "--config.optimizer.steps=60")
+    trainer.wait_for("killed", step)
+    time.sleep(random.uniform(0, 0.5))
+    process.kill()
+    process.communicate()
+  code, out, err = trainer.run("killed", "--config.optimizer.steps=60")
+  assert code == 0 and "starting at step 0\n" not in out, err
+  assert trainer.losses("killed") == long
+  averages = [
+    runs.load_average(trainer.folder / name)[1] for name in ("killed", "long")
+  ]
+  jax.tree.map(np.testing.assert_array_equal, *averages)
+
+
+def test_sigterm_saves_and_exits(trainer, long):
+  process = trainer.start("asked", "--config.optimizer.steps=60")
+  trainer.wait_for("asked", 5)
+  process.send_signal(signal.SIGTERM)
+  out, err = process.communicate(timeout=300)
+  assert process.returncode == 0, err
+  step = len(trainer.losses("asked"))
+  assert f"stopped at step {step} and saved" in out
+  code, out, err = trainer.run("asked", "--config.optimizer.steps=60")
+  assert code == 0 and f"starting at step {step}\n" in out, err
+  assert trainer.losses("asked") == long
+
+
+def test_sigterm_to_one_host_stops_both_after_one_step(trainer):
+  def terminate(processes):
+    trainer.wait_for("hosts-asked", 5)
+    processes[1].send_signal(signal.SIGTERM)
+
+  many = "--config.optimizer.steps=100000"
+  assert run_hosts(trainer, "hosts-asked", many, act=terminate) == [0, 0]
+  saved = (trainer.folder / "hosts-asked" / "checkpoints").iterdir()
+  last = max(int(path.name) for path in saved)
+  assert last == len(trainer.losses("hosts-asked")) < 100_000
+
+
+def test_a_run_becomes_a_codec(trainer, alone, capsys):
+  folder, codec = trainer.folder / "alone", trainer.folder / "codec"
+  words = ["export", str(folder), str(codec), "--checkpoint", "best"]
+  assert cli.main(words) == 0
+  assert "codec codec" in capsys.readouterr().out
+  trained = checkpoint.load(codec)
+  _, average = runs.load_average(folder, step="best")
+  halves = jax.tree.map(lambda x: np.float32(np.float16(x)), average)
   jax.tree.map(np.testing.assert_array_equal, trained.params, halves)
+  photo, coded = str(trainer.folder / "held/3.png"), str(codec / "3.jlic")
+  assert cli.main(["compress", photo, coded, "--model", str(codec)]) == 0
+  back = ["decompress", coded, f"{coded}.png", "--model", str(codec)]
+  assert cli.main(back) == 0
+
+
+def test_a_run_that_comes_to_nothing_names_its_last_checkpoint(trainer, alone):
+  shutil.copytree(trainer.folder / "alone", trainer.folder / "lost")
+  code, _, err = trainer.run(
+    "lost",
+    "--change_config",
+    "--config.optimizer.steps=80",
+    "--config.loss.max_norm=1e-9",
+    "--config.loss.max_skipped=16",
+    "--config.checkpoint_every=80",
+    "--config.eval.every=80",
+  )
+  assert code == 2
+  assert "last good checkpoint is " in err and "lost/checkpoints/10" in err
+
+
+def test_a_full_disk_keeps_what_was_saved(trainer, alone):
+  shutil.copytree(trainer.folder / "alone", trainer.folder / "full")
+  code, _, err = trainer.run(
+    "full",
+    "--change_config",
+    "--config.optimizer.steps=20",
+    blocks=16,  # a file that may not grow fails as it does on a full disk
+  )
+  assert code == 2
+  (line,) = (line for line in err.splitlines() if line.startswith("train.py"))
+  assert "free some space" in line and "full/checkpoints/10" in line
+  assert "Traceback" not in err
+  runs.load_average(trainer.folder / "full")
 
 
 @pytest.mark.parametrize(
-  ("field", "value", "match"),
+  ("word", "match"),
   [
-    ("data.folder", "missing", "missing: no such folder"),
-    ("data.crop", 128, "at least 128x128 pixels, photos holds none"),
+    ("--config.data.folder=missing", "missing: no such folder"),
+    ("--config.data.batchsize=3", "no such field: .*batchsize"),
+    ("--config.seed=1", "holds a run with seed 0, not 1"),
   ],
 )
-def test_photographs_that_cannot_be_had_are_one_line(
-  train, field, value, match
-):
-  done = train(**{field: value})
-  assert done.returncode == 2 and done.stdout == ""
-  assert done.stderr.startswith("train.py: ") and match in done.stderr
-  assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_every_config_fits_its_model_and_training(path):
-  space = {}
-  exec(compile(path.read_text(), path, "exec"), space)
-  config = space["get_config"]()
-  assert isinstance(config, ml_collections.ConfigDict)
-  spec = models.make(config.model.name, **config.model.options).spec
-  assert len(spec.lambdas) == max(spec.levels, 1)
-  assert config.data.crop % spec.stride == 0
-  training.optimizer(config.optimizer)
+def test_a_mistake_is_one_line_and_changes_nothing(trainer, alone, word, match):
+  folder = trainer.folder / "alone"
+  before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+  code, out, err = trainer.run("alone", word)
+  assert code == 2 and out == ""
+  lines = [line for line in err.splitlines() if "unreadable" not in line]
+  assert len(lines) == 1
+  assert lines[0].startswith("train.py: ")
+  assert re.search(match, lines[0])
+  after = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+  assert before == after

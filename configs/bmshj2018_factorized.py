@@ -1,0 +1,26 @@
+"""The factorized prior of Balle 2018, at quality 1 to 8; see the README.
+
+Command: python train.py --config=configs/bmshj2018_factorized.py \
+           --workdir=RUN --config.data.folder=PHOTOS \
+           --config.model.options.quality=4
+Recipe: Balle, Laparra, Simoncelli, "End-to-end optimized image compression",
+  2017: Adam from 1e-4, divided by ten on plateaus; crops of 256 and batches of
+  8 as Balle et al., "Variational image compression with a scale hyperprior",
+  2018, have them.
+To expect on Kodak, quality 1 to 8, from CompressAI's weights after 4 to 5
+  million steps (not trained here): 0.123 0.189 0.288 0.440 0.648 0.967 1.351
+  1.833 bpp, 26.91 28.22 29.62 31.28 32.96 35.38 37.40 39.62 dB.
+"""
+
+from configs import default
+
+
+def get_config(size: str = "published") -> default.ConfigDict:
+  """Every field that differs from configs/default.py."""
+  config = default.get_config()
+  config.model = default.published("bmshj2018-factorized")
+  config.data.batch = 8
+  config.data.smallest_scale = 0.5
+  config.optimizer.schedule = "plateau"
+  config.optimizer.factor = 0.1
+  return default.sized(config, size, width=6, latent=8)

@@ -1,0 +1,108 @@
+"""Every field of a configuration, with the value it has unless a file says so.
+
+CompressAI's optimizer: Adam at 1e-4, gradients clipped to norm 1.
+"""
+
+import ml_collections
+
+from jaxlic.types import JaxlicError
+
+ConfigDict = ml_collections.ConfigDict
+NEVER = float("inf")
+
+
+def get_config() -> ConfigDict:
+  """Returns the defaults; they lack a model."""
+  return ConfigDict(
+    {
+      "seed": 0,
+      "start_from": "",  # an exported codec, whose weights the run begins with
+      "dtype": "float32",  # of convolutions in training, or bfloat16
+      "accumulate": 1,  # turns in which a device takes its share of a batch
+      "log_every": 100,  # steps
+      "checkpoint_every": 5_000,  # steps
+      "data": {
+        "folder": "photos",  # or a file made by `jaxlic prepare`
+        "batch": 16,  # of all devices together
+        "crop": 256,  # pixels a side
+        "smallest_scale": 1.0,  # photographs are shrunk by up to this factor
+        "threads": 16,  # that decode, in each process
+        "workers": 0,  # processes that decode, beside each process
+      },
+      "eval": {
+        "folder": "",  # held-out photographs; "": none
+        "every": 50_000,  # steps
+        "images": 24,  # at most
+        "crop": 0,  # largest side, around the centre; 0: whole photographs
+        "pictures": 2,  # shown in TensorBoard
+      },
+      "optimizer": {
+        "name": "adam",
+        "weight_decay": 0.0,  # of adamw
+        "learning_rate": 1e-4,
+        "warmup_steps": 0,
+        "schedule": "constant",  # or cosine, step, plateau
+        "steps": 2_000_000,
+        "final": 0.01,  # cosine: share of the rate that is left
+        "boundaries": (),  # step: where the rate falls
+        "factor": 0.5,  # step and plateau: to this share
+        "window": 10_000,  # plateau: steps whose mean loss is watched
+        "patience": 20,  # plateau: windows without a lower loss
+        "clip_norm": 1.0,
+        "slow": (),  # top-level parameters at slow_factor times the rate
+        "slow_factor": 1.0,
+      },
+      "loss": {
+        "distortion": "mse",  # or ms-ssim
+        "lambdas": (),  # weights of the distortion; (): the model's own
+        "continuous": 0.0,  # share of images with a quality between levels
+        "average_decay": 0.999,  # of the moving average, which is exported
+        "max_norm": NEVER,  # steps with a larger gradient are skipped
+        "max_skipped": 100,  # so many skipped in a row end the run
+        "temperature_start": 1.0,  # of soft rounding
+        "temperature_end": 0.1,
+        "temperature_steps": 1_000_000,
+      },
+    }
+  )
+
+
+def published(name: str) -> ConfigDict:
+  """Returns a model whose size is that of a published quality, 1 to 8."""
+  return ConfigDict(
+    {
+      "name": name,
+      "options": {
+        "quality": 4,
+        "width": ml_collections.config_dict.placeholder(int),
+        "latent": ml_collections.config_dict.placeholder(int),
+        "norm": "sqrt",
+        "surrogate": "noise",  # or mixed, soft, universal
+      },
+    }
+  )
+
+
+def sized(config: ConfigDict, size: str, **tiny: object) -> ConfigDict:
+  """Returns a configuration at the size that its flag names.
+
+  Args:
+    config: The configuration at its published size.
+    size: "published", or "toy", which runs in seconds.
+    **tiny: Options of the model at the size "toy".
+
+  Raises:
+    JaxlicError: If the size is another.
+  """
+  if size == "toy":
+    config.model.options.update(tiny)
+    config.log_every, config.checkpoint_every = 1, 5
+    config.data.update(batch=8, crop=64, threads=2)
+    config.eval.update(every=10, images=2, crop=64)
+    config.optimizer.update(steps=10, warmup_steps=1, window=2)
+  elif size != "published":
+    raise JaxlicError(
+      f"a configuration's size is published or toy, got {size!r}; write "
+      "--config=FILE or --config=FILE:toy"
+    )
+  return config

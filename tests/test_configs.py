@@ -1,0 +1,108 @@
+"""Every configuration: that it fits, and one step at its toy size."""
+
+import importlib
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+import pytest
+
+import jaxlic
+import train
+from configs import default
+from jaxlic import codec, models, optimizer, training
+from jaxlic.types import JaxlicError
+from tests.conftest import COMPILE_QUICKLY
+
+FOLDER = Path(jaxlic.__file__).parents[1] / "configs"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+NAMES.remove("default")
+
+
+def get(name, size):
+  return importlib.import_module(f"configs.{name}").get_config(size)
+
+
+def test_every_model_has_a_configuration():
+  assert {get(name, "published").model.name for name in NAMES} == set(
+    models.MODELS
+  )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_published_size_fits_its_model_and_training(name):
+  config = get(name, "published")
+  model = models.make(config.model.name, **config.model.options)
+  train.check(config, model)
+  shapes = jax.eval_shape(model.init, jax.random.key(0))
+  assert set(config.optimizer.slow) <= shapes.keys()
+  optimizer.make(config.optimizer)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_toy_takes_a_step_in_bfloat16(name):
+  config = get(name, "toy")
+  config.dtype = "bfloat16"
+  model = models.make(
+    config.model.name, dtype=config.dtype, **config.model.options
+  )
+  train.check(config, model)
+  # This generator compiles five times faster than the default one.
+  key, init = jax.random.key(0, impl="unsafe_rbg"), model.init
+  model = model._replace(init=lambda _: init(key))
+  chain = optimizer.make(config.optimizer)
+
+  def run(images, index):
+    state = training.init_state(model, chain, config)
+    step = training.make_step(model, codec.make(model), chain, config)
+    mapped = jax.vmap(
+      step, axis_name=training.AXIS, in_axes=(None, 0, 0), out_axes=None
+    )
+    return mapped(state, images, index)
+
+  side = config.data.crop
+  values = np.random.default_rng(0).integers(0, 256, (1, 2, side, side, 3))
+  state = jax.jit(run, compiler_options=COMPILE_QUICKLY)(
+    values.astype(np.uint8), np.arange(2, dtype=np.uint32)[None]
+  )
+  assert (state.step, state.skipped, state.totals["steps"]) == (1, 0, 1)
+  assert np.isfinite(state.totals["loss"])
+  types = {leaf.dtype for leaf in jax.tree.leaves(state.params)}
+  assert types == {jnp.dtype("float32")}
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "match"),
+  [
+    ("data.crop", 100, "data.crop is a multiple of 16, got 100"),
+    ("data.crop", 0, "data.crop is positive, got 0"),
+    ("data.batch", -8, "data.batch is positive, got -8"),
+    ("accumulate", 3, "data.batch is a multiple of 3, the devices times"),
+    ("data.smallest_scale", 1.5, "above 0, and 1 at most, got 1.5"),
+    ("optimizer.steps", 1, "above optimizer.warmup_steps, 1, got 1"),
+    ("checkpoint_every", 0, "checkpoint_every is positive"),
+    ("log_every", 2, "checkpoint_every is a multiple of log_every, 2, got 5"),
+    ("eval.every", 7, "eval.every is a multiple of checkpoint_every, 5"),
+    ("loss.distortion", "ms-ssim", "data.crop is 161 or more for MS-SSIM"),
+    ("loss.lambdas", (0.1, 0.2), "needs 1 weights of mse, got 2"),
+  ],
+)
+def test_what_makes_no_sense_is_one_line(field, value, match):
+  config = get("bmshj2018_factorized", "toy")
+  config.update_from_flattened_dict({field: value})
+  model = models.make(config.model.name, **config.model.options)
+  with pytest.raises(JaxlicError, match=match):
+    train.check(config, model)
+
+
+def test_an_unknown_size_is_an_error():
+  with pytest.raises(JaxlicError, match="published or toy, got 'big'"):
+    get("lapped", "big")
+
+
+def test_defaults_lack_only_the_model():
+  config = default.get_config()
+  assert isinstance(config, ml_collections.ConfigDict)
+  assert set(get("lapped", "published")) - set(config) == {"model"}
