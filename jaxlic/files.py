@@ -11,7 +11,7 @@ from jaxlic import pretrained
 from jaxlic.checkpoint import Trained
 from jaxlic.coding import container
 from jaxlic.data.images import Photo
-from jaxlic.types import Bitstream, JaxlicError, Payload
+from jaxlic.types import Bitstream, JaxlicError, Payload, one_line
 
 DEFAULT_QUALITY = 3.0
 
@@ -126,7 +126,7 @@ def _samples(
   except (TypeError, ValueError) as error:
     raise JaxlicError(
       f"an image is uint8 [H W 3] or [H W], got {type(image).__name__}, no "
-      f"array ({' '.join(str(error).split())}); make it one"
+      f"array ({one_line(error)}); make it one"
     ) from error
   if samples.dtype != np.uint8:
     way_out = "multiply by 255 and round, or read it with PIL"

@@ -5,6 +5,7 @@ Rates are estimates, since tables are frozen only when a codec is exported;
 """
 
 import logging
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxlic import training
+from jaxlic import metrics, training
 from jaxlic.data import images
 from jaxlic.types import Codec, JaxlicError, Model, Outcome, Params
 
@@ -33,23 +34,35 @@ class Result(NamedTuple):
   shown: list[Picture]  # original and reconstruction, side by side
 
 
-def load(config: Any, *, process: int = 0, processes: int = 1) -> Held:
+def load(
+  config: Any,
+  *,
+  distortion: str = "mse",
+  process: int = 0,
+  processes: int = 1,
+) -> Held:
   """Returns every `processes`-th photograph of a folder, from `process` on.
 
   `config` has `folder`, `crop` (the largest side, cut around the centre; 0 for
   whole photographs) and `images` (how many at most). What cannot be read is
-  left out with a warning.
+  left out, and logged by the first process. Deep samples are rounded to 8 bits,
+  as for training.
 
   Raises:
-    JaxlicError: If the folder holds no photograph that can be read.
+    JaxlicError: If the folder holds no photograph that can be read, or one too
+      small for the distortion.
   """
   paths = images.list_photos(config.folder)[: config.images]
   photos = []
   for path in paths:
     try:
-      photos.append(_centre(images.read(path).pixels, config.crop))
+      photo = _centre(images.read(path, reduce_depth=True).pixels, config.crop)
     except JaxlicError as error:
-      logging.warning("left out of the evaluation: %s", error)
+      if process == 0:
+        logging.warning("left out of the evaluation: %s", error)
+      continue
+    _check_size(path, photo, distortion)
+    photos.append(photo)
   if not photos:
     raise JaxlicError(
       f"{config.folder}: no photograph here can be read; give another "
@@ -121,6 +134,16 @@ def _measure(
     Outcome(shown, bits), original, weights, distortion
   )
   return {name: float(value[0]) for name, value in parts.items()}
+
+
+def _check_size(path: Path, photo: Picture, distortion: str) -> None:
+  least = metrics.MS_SSIM_MIN_SIDE if distortion == "ms-ssim" else 1
+  height, width = photo.shape[:2]
+  if min(height, width) < least:
+    raise JaxlicError(
+      f"{path}: MS-SSIM needs sides of at least {least} pixels, got "
+      f"{height}x{width}; remove the photograph, or raise eval.crop"
+    )
 
 
 def _centre(photo: Picture, crop: int) -> UInt8[np.ndarray, "h w 3"]:

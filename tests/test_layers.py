@@ -19,7 +19,7 @@ ARROWS = {
   "optimizer": ("types",),
   "training": ("types", "metrics"),
   "parallel": ("types",),
-  "validation": ("types", "data", "training"),
+  "validation": ("types", "data", "metrics", "training"),
   "logs": ("data",),
   "runs": ("types", "data", "training"),
   "complexity": ("types",),

@@ -7,6 +7,7 @@ from PIL import Image
 
 from configs import default
 from jaxlic import metrics, validation
+from jaxlic.data import sources
 from jaxlic.types import JaxlicError
 from tests.conftest import make_toy
 
@@ -24,9 +25,9 @@ def folder(tmp_path_factory):
   return folder
 
 
-def load(folder, images=9, crop=48, **share):
+def load(folder, images=9, crop=48, **options):
   fields = {"folder": str(folder), "images": images, "crop": crop}
-  return validation.load(ConfigDict(fields), **share)
+  return validation.load(ConfigDict(fields), **options)
 
 
 def test_photographs_are_cut_around_their_centre(folder):
@@ -41,6 +42,23 @@ def test_what_cannot_be_read_is_left_out_with_a_warning(folder, caplog):
   with caplog.at_level(logging.WARNING):
     assert load(folder).count == 3
   assert "3.png" in caplog.text
+  caplog.clear()
+  assert load(folder, process=1, processes=2).count == 3
+  assert not caplog.text
+
+
+def test_deep_photographs_are_rounded_as_for_training(tmp_path):
+  deep = np.random.default_rng(0).integers(0, 2**16, (20, 30), np.uint16)
+  Image.fromarray(deep).save(tmp_path / "deep.png")
+  (photo,) = load(tmp_path, crop=0).photos
+  source = sources.open_source(tmp_path)
+  np.testing.assert_array_equal(photo, sources.decode(source[0]))
+
+
+def test_photographs_too_small_for_ms_ssim_are_told_at_once(folder):
+  match = "0.png: MS-SSIM needs sides of at least 161 pixels, got 48x48"
+  with pytest.raises(JaxlicError, match=match):
+    load(folder, distortion="ms-ssim")
 
 
 def test_a_folder_without_photographs_is_an_error(tmp_path):

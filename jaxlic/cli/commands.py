@@ -109,7 +109,7 @@ def prepare(options: Namespace) -> None:
   """A folder of photographs to one file for training."""
   from tqdm import tqdm
 
-  from jaxlic.data import pack, sources
+  from jaxlic.data import pack
 
   packed = pack.pack(
     options.folder,
@@ -122,7 +122,7 @@ def prepare(options: Namespace) -> None:
     f"{packed.size_bytes} bytes"
   )
   if packed.skipped:
-    names = sources.listed(packed.skipped)
+    names = ", ".join(packed.skipped)
     print(f"left out {len(packed.skipped)} unreadable files: {names}")
 
 

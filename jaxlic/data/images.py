@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageCms, ImageColor, ImageOps
 
 from jaxlic.data import depth, output
-from jaxlic.types import JaxlicError
+from jaxlic.types import JaxlicError, one_line
 
 MAX_PIXELS = 2**26
 
@@ -140,7 +140,7 @@ def write(path: str | os.PathLike, photo: Photo) -> None:
     image.save(file, kind, icc_profile=photo.icc_profile, **options)
   except Exception as error:  # each plugin raises its own kinds
     raise JaxlicError(
-      f"{path}: {kind} cannot hold this photo ({_line(error)}); write .png"
+      f"{path}: {kind} cannot hold this photo ({one_line(error)}); write .png"
     ) from error
   output.write_bytes(path, file.getvalue())
 
@@ -212,7 +212,7 @@ def _load(source: str | os.PathLike | bytes) -> tuple[str, bytes]:
       ) from error
     except (OSError, ValueError) as error:
       raise JaxlicError(
-        f"{name!r}: cannot read ({_line(error)}); check the path"
+        f"{name!r}: cannot read ({one_line(error)}); check the path"
       ) from error
   if not data:
     raise JaxlicError(f"{name}: empty, 0 bytes; get the image again")
@@ -305,8 +305,4 @@ def _composite(
 
 
 def _damaged(name: str, error: Exception) -> JaxlicError:
-  return JaxlicError(f"{name}: damaged ({_line(error)}); get the file again")
-
-
-def _line(error: Exception) -> str:
-  return " ".join(str(error).split())
+  return JaxlicError(f"{name}: damaged ({one_line(error)}); get the file again")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from jaxlic.data import images, output, sources
 from jaxlic.data.sources import Record
-from jaxlic.types import JaxlicError
+from jaxlic.types import JaxlicError, one_line
 
 # Compression only slows reading: of photographs it saves nothing, of tiles a
 # fifth at a quarter of the speed. Groups are read whole for one of their
@@ -90,7 +90,7 @@ def _writer(path: Path) -> Iterator[Callable[[bytes], object]]:
     finally:
       writer.close()
   except RuntimeError as error:
-    raise OSError(None, " ".join(str(error).split())) from error
+    raise OSError(None, one_line(error)) from error
 
 
 def _in_threads(function: Callable, items: Sequence) -> Iterator:

@@ -19,14 +19,13 @@ from absl import logging
 from jaxtyping import UInt8
 
 from jaxlic.data import images
-from jaxlic.types import JaxlicError
+from jaxlic.types import JaxlicError, one_line
 
 SUFFIX = ".array_record"
 MAGIC = b"jlr1"  # its digit is the version of the layout
 
 _NPY = b"\x93NUMPY"
 _THREADS = 16
-_LISTED = 10
 
 
 class Record(NamedTuple):
@@ -135,12 +134,6 @@ def tile_bytes(samples: UInt8[np.ndarray, "H W 3"]) -> bytes:
   return file.getvalue()
 
 
-def listed(names: Sequence[str]) -> str:
-  """Returns the first names in a line, and how many there are besides."""
-  more = len(names) - _LISTED
-  return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
-
-
 def _open_folder(folder: Path) -> Source:
   paths = images.list_photos(folder)
   with futures.ThreadPoolExecutor(_THREADS) as pool:
@@ -152,7 +145,7 @@ def _open_folder(folder: Path) -> Source:
       "%s: left out %d unreadable files: %s",
       folder,
       len(skipped),
-      listed(skipped),
+      ", ".join(skipped),
     )
   if not kept:
     raise none_readable(folder, len(paths))
@@ -189,7 +182,7 @@ def _open_records(paths: Sequence[Path]) -> Source:
   except RuntimeError as error:
     raise JaxlicError(
       f"{paths[0]}: not a whole ArrayRecord file"
-      f" ({' '.join(str(error).split())}); write it again with jaxlic prepare"
+      f" ({one_line(error)}); write it again with jaxlic prepare"
     ) from error
   if not len(records):
     raise JaxlicError(f"{paths[0]}: holds no records; pack a folder of images")
@@ -206,8 +199,8 @@ def _fetch_record(records: Any, position: int) -> Record:
     data = records[position]
   except RuntimeError as error:
     raise JaxlicError(
-      f"record {position}: damaged ({' '.join(str(error).split())});"
-      " pack the photographs again with jaxlic prepare"
+      f"record {position}: damaged ({one_line(error)}); pack the photographs"
+      " again with jaxlic prepare"
     ) from error
   return from_bytes(data)
 

@@ -8,7 +8,11 @@ holds the examples k * batch ... (k + 1) * batch - 1, whoever decodes them.
 
 import atexit
 import dataclasses
+import multiprocessing
+import os
+import signal
 import sys
+import threading
 import weakref
 from collections.abc import Generator
 from functools import partial
@@ -99,7 +103,7 @@ def batches(
   if workers:
     # Before batching: then their number does not change the order.
     dataset = dataset.mp_prefetch(
-      grain.MultiprocessingOptions(num_workers=workers)
+      grain.MultiprocessingOptions(num_workers=workers), _serve
     )
   running = _closing(dataset.batch(share))
   # What is still open at the end is closed while Grain's modules are whole.
@@ -153,6 +157,21 @@ class _Share:
     number = self.first + step * self.stride + row
     index = np.uint32(number % 2**32)
     return {"images": self.examples[number], "index": index}
+
+
+def _serve(worker: int, workers: int) -> None:
+  """Makes a worker end with the main process, and not before.
+
+  A terminal, or a cluster, signals all processes of a job.
+  """
+  signal.signal(signal.SIGINT, signal.SIG_IGN)
+  signal.signal(signal.SIGTERM, signal.SIG_IGN)
+  threading.Thread(target=_end_with_main, daemon=True).start()
+
+
+def _end_with_main() -> None:
+  multiprocessing.parent_process().join()
+  os._exit(1)
 
 
 def _closing(dataset) -> Generator[Batch, None, None]:

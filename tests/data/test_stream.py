@@ -1,5 +1,9 @@
+import contextlib
 import itertools
 import logging
+import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 
@@ -39,15 +43,20 @@ def noisy(tmp_path):
   return sources.open_source(tmp_path)
 
 
+def make(source, **options):
+  options = {"batch": 4, "crop": 8, "seed": 7, "threads": 2} | options
+  return stream.batches(source, **options)
+
+
+def join(batches):
+  parts = zip(*batches, strict=True)
+  return stream.Batch(*(np.concatenate(part) for part in parts))
+
+
 def take(source, count, **options):
   """The first batches, as one."""
-  options = {"batch": 4, "crop": 8, "seed": 7, "threads": 2} | options
-  stopping = stream.batches(source, **options)
-  taken = list(itertools.islice(stopping, count))
-  stopping.close()
-  return stream.Batch(
-    *(np.concatenate(part) for part in zip(*taken, strict=True))
-  )
+  with contextlib.closing(make(source, **options)) as batches:
+    return join(itertools.islice(batches, count))
 
 
 def values(batch):
@@ -89,6 +98,18 @@ def test_threads_do_not_change_the_stream(noisy, threads):
 def test_workers_do_not_change_the_stream(noisy):
   flags.FLAGS.mark_as_parsed()
   assert_same(take(noisy, 3, workers=2), take(noisy, 3))
+
+
+def test_signals_to_the_workers_leave_the_stream_whole(noisy):
+  flags.FLAGS.mark_as_parsed()
+  with contextlib.closing(make(noisy, workers=1)) as batches:
+    found = [next(batches)]
+    (worker,) = multiprocessing.active_children()
+    for number in (signal.SIGINT, signal.SIGTERM):
+      os.kill(worker.pid, number)
+    found += [next(batches) for _ in range(9)]
+    assert worker.is_alive()
+  assert_same(join(found), take(noisy, 10))
 
 
 @pytest.mark.parametrize("processes", [2, 4])
