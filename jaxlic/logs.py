@@ -10,9 +10,10 @@ A resumed run goes on in the same files; rows after its checkpoint are dropped,
 since those steps are taken again.
 """
 
+import contextlib
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from jaxlic.data import output
+from jaxlic.types import JaxlicError
 
 
 class Logs:
@@ -34,14 +36,14 @@ class Logs:
   """
 
   def __init__(self, folder: Path, start: int, *, silent: bool = False):
-    self._silent = silent
+    self._silent, self._folder = silent, folder
     if silent:
       return
     self._tables = {
       name: Table(folder / f"{name}.csv", start) for name in ("train", "eval")
     }
     self._board = SummaryWriter(
-      str(folder / "tensorboard"), purge_step=start + 1 if start else None
+      str(folder / "tensorboard"), purge_step=start + 1
     )
 
   def train(self, step: int, means: dict[str, float], speed: float) -> None:
@@ -80,30 +82,48 @@ class Logs:
     if not self._silent:
       tqdm.write(line)
 
-  def close(self) -> None:
+  def flush(self) -> None:
     """Writes what is still in memory."""
     if not self._silent:
-      self._board.close()
+      with _writing(self._folder / "tensorboard"):
+        self._board.flush()
+
+  def close(self) -> None:
+    """Writes what is still in memory, for the last time."""
+    if not self._silent:
+      with _writing(self._folder / "tensorboard"):
+        self._board.close()
 
 
 class Table:
-  """A CSV file whose first column is a step."""
+  """A CSV file whose first column is a step, with a header of its columns.
+
+  Where a run goes on with other columns, the file so far is renamed, after the
+  first step that it lacks.
+  """
 
   def __init__(self, path: Path, start: int):
-    self._path = path
+    self._path, self._header = path, None
     if path.is_file():
       kept = _rows_until(path.read_text(), start)
       output.write_bytes(path, kept.encode())
+      self._header = kept.partition("\n")[0]
 
   def add(self, row: dict[str, Any]) -> None:
-    """Appends a row; the first one names the columns."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, row, lineterminator="\n")
-    if not self._path.is_file() or self._path.stat().st_size == 0:
-      writer.writeheader()
-    writer.writerow(row)
-    with open(self._path, "a") as file:
-      file.write(buffer.getvalue())
+    """Appends a row.
+
+    Raises:
+      JaxlicError: If the file cannot be written.
+    """
+    header, values = _csv_line(row), _csv_line(row.values())
+    with _writing(self._path):
+      if self._header and self._header != header:
+        old = f"{self._path.stem}-before-{row['step']}.csv"
+        self._path.replace(self._path.with_name(old))
+      new = not self._header or self._header != header
+      with open(self._path, "a") as file:
+        file.write(f"{header}\n{values}\n" if new else f"{values}\n")
+      self._header = header
 
 
 def progress_line(step: int, means: dict[str, float], speed: float) -> str:
@@ -127,5 +147,28 @@ def _rows_until(text: str, start: int) -> str:
   """The header, and the whole rows up to a step."""
   lines = text.splitlines(keepends=True)
   whole = [line for line in lines if line.endswith("\n")]
-  rows = [line for line in whole[1:] if int(line.partition(",")[0]) <= start]
+  steps = [line.partition(",")[0] for line in whole]
+  rows = [
+    line
+    for line, step in zip(whole, steps, strict=True)
+    if step.isdecimal() and int(step) <= start
+  ]
   return "".join(whole[:1] + rows)
+
+
+def _csv_line(values: Iterable[Any]) -> str:
+  buffer = io.StringIO()
+  csv.writer(buffer, lineterminator="").writerow(values)
+  return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+  """Tells which file it was that could not be written."""
+  try:
+    yield
+  except OSError as error:
+    raise JaxlicError(
+      f"{path}: cannot write ({error.strerror}); free some space and start "
+      "again"
+    ) from error

@@ -20,7 +20,7 @@ ARROWS = {
   "training": ("types", "metrics"),
   "parallel": ("types",),
   "validation": ("types", "data", "metrics", "training"),
-  "logs": ("data",),
+  "logs": ("types", "data"),
   "runs": ("types", "data", "training"),
   "complexity": ("types",),
   "checkpoint": (

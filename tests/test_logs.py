@@ -1,10 +1,13 @@
 import csv
 import struct
+import time
 
 import numpy as np
+import pytest
 from tensorboardX.proto import event_pb2
 
 from jaxlic.logs import Logs
+from jaxlic.types import JaxlicError
 
 MEANS = {"loss": 1.5, "bpp": 0.25, "psnr_db": 30.0, "gradient_norm": 2.0}
 MEANS |= {"skipped": 1, "bpp_y": 0.25}
@@ -72,6 +75,40 @@ def test_a_resumed_run_drops_the_rows_of_steps_taken_again(tmp_path):
   logs.close()
   found = [(row["step"], row["loss"]) for row in rows(path)]
   assert found == [("10", "1.5"), ("20", "1.5"), ("30", "9.0")]
+
+
+def test_a_table_of_other_columns_goes_on_in_a_new_file(tmp_path):
+  path = tmp_path / "train.csv"
+  Logs(tmp_path, 0).train(10, MEANS, 1.0)
+  path.write_text(path.read_text() + "\n")  # a blank line is no row
+  logs = Logs(tmp_path, 10)
+  for step in (20, 30):
+    logs.train(step, MEANS | {"ms_ssim": 0.5}, 1.0)
+  old, new = rows(tmp_path / "train-before-20.csv"), rows(path)
+  assert [row["step"] for row in old] == ["10"] and "ms_ssim" not in old[0]
+  assert [(row["step"], row["ms_ssim"]) for row in new] == [
+    ("20", "0.5"),
+    ("30", "0.5"),
+  ]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+  (tmp_path / "train.csv").symlink_to("/dev/full")
+  with pytest.raises(JaxlicError, match="train.csv: cannot write .No space"):
+    Logs(tmp_path, 0).train(10, MEANS, 1.0)
+
+
+def test_what_is_flushed_can_be_read_while_the_run_goes_on(tmp_path):
+  logs = Logs(tmp_path, 0)
+  logs.train(10, MEANS, 3.0)
+  for _ in range(100):  # a thread of its own takes up the values
+    logs.flush()
+    if ("train/loss", 10, 1.5) in list(events(tmp_path)):
+      break
+    time.sleep(0.05)
+  else:
+    raise AssertionError("not on disk after 5 seconds")
+  logs.close()
 
 
 def test_a_silent_process_writes_nothing(tmp_path, capsys):
