@@ -1,5 +1,8 @@
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import jax
 import numpy as np
@@ -41,15 +44,76 @@ def test_a_sum_over_one_process_is_its_own():
   np.testing.assert_array_equal(parallel.sum_over_processes(np.ones(2)), [1, 1])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_asks_to_stop_once(number):
-  before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
-  try:
-    stop = parallel.Stop()
-    assert not stop.asked(1)
-    os.kill(os.getpid(), number)
-    assert stop.asked(2) and stop.asked(3)
-    assert signal.getsignal(number) == signal.SIG_DFL
-  finally:
-    for n, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
-      signal.signal(n, handler)
+@pytest.fixture
+def stop():
+  numbers = (signal.SIGTERM, signal.SIGINT)
+  before = [signal.getsignal(n) for n in numbers]
+  yield parallel.Stop()
+  for n, handler in zip(numbers, before, strict=True):
+    signal.signal(n, handler)
+
+
+def test_sigterm_asks_to_stop_however_often(stop):
+  assert not stop.asked(1)
+  for step in (2, 3):
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.asked(step)
+
+
+def test_a_second_interrupt_gives_up(stop):
+  os.kill(os.getpid(), signal.SIGINT)
+  assert stop.asked(1)
+  with pytest.raises(KeyboardInterrupt):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(1)
+
+
+@pytest.fixture
+def initialized(monkeypatch):
+  """The arguments of calls to JAX, which does nothing."""
+  calls = []
+  monkeypatch.setattr(
+    jax.distributed, "initialize", lambda *a, **k: calls.append((a, k))
+  )
+  return calls
+
+
+@pytest.mark.parametrize("name", ["SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE"])
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_the_only_process_of_a_cluster_keeps_all_devices(
+  initialized, monkeypatch, name, count
+):
+  monkeypatch.setenv(name, count)
+  parallel.start()
+  assert len(initialized) == int(count) - 1
+
+
+def test_given_processes_use_the_devices_they_are_given(initialized):
+  for devices in (None, [0, 3]):
+    parallel.start("h:1", 2, 0, devices)
+    known, options = initialized.pop()
+    assert known == ("h:1", 2, 0)
+    # Or else JAX asks the cluster for devices nevertheless.
+    assert options["cluster_detection_method"] == "deactivate"
+    assert options["local_device_ids"] == devices
+
+
+def test_what_is_wrong_with_a_cluster_is_told(monkeypatch):
+  with pytest.raises(JaxlicError, match="HOST:PORT, got h; add a port"):
+    parallel.start("h", 2, 0)
+
+  def fail(*known, **options):
+    raise ValueError("SLURM_PROCID is no number")
+
+  monkeypatch.setattr(jax.distributed, "initialize", fail)
+  with pytest.raises(JaxlicError, match="SLURM_PROCID is no number.; give"):
+    parallel.start()
+
+
+def test_a_process_in_no_cluster_runs_alone():
+  code = "from jaxlic import parallel; parallel.start(); "
+  code += "import jax; assert jax.process_count() == 1"
+  left = ("SLURM", "OMPI", "JAX_", "KUBERNETES")
+  clean = {k: v for k, v in os.environ.items() if not k.startswith(left)}
+  clean["JAX_PLATFORMS"] = "cpu"
+  subprocess.run([sys.executable, "-c", code], env=clean, check=True)
