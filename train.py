@@ -7,14 +7,15 @@
 Started again on the same directory, it resumes after the last checkpoint. On
 several hosts every process runs this command: it asks SLURM, Kubernetes, Open
 MPI or the TPU for the others, or is told of them by --coordinator,
---num_processes and --process_id. SIGTERM and Ctrl-C save, and exit.
+--num_processes and --process_id. SIGTERM and Ctrl-C save, and exit; a second
+Ctrl-C gives up.
 """
 
 import contextlib
-import functools
+import os
 import sys
 import time
-from collections.abc import Callable
+import traceback
 from typing import Any, NamedTuple
 
 import jax
@@ -26,7 +27,7 @@ from tqdm import tqdm
 from jaxlic import (
   checkpoint,
   codec,
-  metrics,
+  configuration,
   models,
   optimizer,
   parallel,
@@ -50,6 +51,9 @@ PROCESSES = flags.DEFINE_integer(
   "num_processes", None, "Processes of this run; 1 asks no cluster."
 )
 PROCESS = flags.DEFINE_integer("process_id", None, "Which one this is.")
+LOCAL = flags.DEFINE_list(
+  "local_devices", None, "GPUs of this process, as 0,1,2,3; see the README."
+)
 flags.mark_flags_as_required(["config", "workdir"])
 
 # XLA's CPU collectives hang when more than 32 steps are in flight.
@@ -60,39 +64,54 @@ def main(_):
   """Sets everything up; what is wrong with it shows before the first step."""
   quieten()
   config = CONFIG.value
-  parallel.start(COORDINATOR.value, PROCESSES.value, PROCESS.value)
+  parallel.start(
+    COORDINATOR.value, PROCESSES.value, PROCESS.value, devices_of(LOCAL.value)
+  )
   options = config.model.options
   model = models.make(config.model.name, dtype=config.dtype, **options)
-  check(config, model)
+  configuration.check(config, model, devices=jax.device_count())
   chain = optimizer.make(config.optimizer)
   source = sources.open_source(config.data.folder)
   held_out = HeldOut.load(config)
   initial = parallel.replicate(
     lambda: training.init_state(model, chain, config)
   )
-  if config.start_from:
-    params = checkpoint.load(config.start_from).params
-    initial = training.begin_with(initial, params)
-  with runs.Run(
-    WORKDIR.value, config, main=parallel.is_main(), change=CHANGE.value
-  ) as run:
-    state, next_example = run.restore(initial) or (initial, 0)
-    step = jax.pmap(
-      training.make_step(model, codec.make(model), chain, config),
-      axis_name=training.AXIS,
-      in_axes=(None, 0, 0),
-      out_axes=None,
-      donate_argnums=0,
+  with contextlib.ExitStack() as stack:
+    run = stack.enter_context(open_run(config, len(source)))
+    state, next_example = run.restore(initial) or (begin(initial, config), 0)
+    run.describe()
+    step = parallel.map_step(
+      training.make_step(model, codec.make(model), chain, config), training.AXIS
     )
-    with contextlib.closing(
-      batches_of(source, config, next_example)
-    ) as batches:
-      logs = Logs(run.folder, int(state.step), silent=not parallel.is_main())
-      logs.say(f"{len(source)} photographs, starting at step {int(state.step)}")
-      train(config, run, logs, step, parallel.put(state), batches, held_out)
+    batches = batches_of(source, config, next_example)
+    stack.enter_context(contextlib.closing(batches))
+    logs = Logs(run.folder, int(state.step), silent=not parallel.is_main())
+    stack.enter_context(contextlib.closing(logs))
+    logs.say(parallel.describe())
+    logs.say(f"{len(source)} photographs, starting at step {int(state.step)}")
+    state = parallel.put(state)
+    train(config, run, logs, step, state, batches, held_out, next_example)
 
 
-def train(config, run, logs, step, state, batches, held_out):
+def open_run(config: Any, photographs: int) -> runs.Run:
+  """Returns the run of --workdir."""
+  return runs.Run(
+    WORKDIR.value,
+    config,
+    main=parallel.is_main(),
+    change=CHANGE.value,
+    photographs=photographs,
+  )
+
+
+def begin(initial: training.State, config: Any) -> training.State:
+  """Returns the state of a new run, with the weights that it starts from."""
+  if not config.start_from:
+    return initial
+  return training.begin_with(initial, checkpoint.load(config.start_from).params)
+
+
+def train(config, run, logs, step, state, batches, held_out, next_example):
   """The loop, from the state's step to the last."""
   start, total = int(state.step), config.optimizer.steps
   feed, stop = parallel.feed(batches), parallel.Stop()
@@ -101,7 +120,10 @@ def train(config, run, logs, step, state, batches, held_out):
     range(start + 1, total + 1), initial=start, total=total, disable=None
   ):
     state = step(state, *next(feed))
-    if i % STEPS_IN_FLIGHT == 0:
+    stopping = stop.asked(i)
+    last = stopping or i == total
+    saving = last or i % config.checkpoint_every == 0
+    if saving or i % STEPS_IN_FLIGHT == 0:
       check_streak(state, config, run)
     if i % config.log_every == 0:
       state, means = close_window(state)
@@ -110,15 +132,15 @@ def train(config, run, logs, step, state, batches, held_out):
     held = held_out and (i % config.eval.every == 0 or i == total)
     if held:
       loss = held_out.evaluate(state, i, logs)
-    stopping = stop.asked(i)
-    if stopping or i == total or i % config.checkpoint_every == 0:
+    if saving:
       # The best checkpoint has the least loss, held out if anything is.
       rated = loss if held or not held_out else None
-      run.save(state, i * config.data.batch, loss=rated)
+      seen = next_example + (i - start) * config.data.batch
+      run.save(state, seen, loss=rated, wait=last)
+      logs.flush()
     if stopping:
       logs.say(f"stopped at step {i} and saved; start again to go on")
       break
-  logs.close()
 
 
 def batches_of(source: Any, config: Any, start: int) -> Any:
@@ -151,7 +173,10 @@ class HeldOut(NamedTuple):
     if not config.eval.folder:
       return None
     held = validation.load(
-      config.eval, process=jax.process_index(), processes=jax.process_count()
+      config.eval,
+      distortion=config.loss.distortion,
+      process=jax.process_index(),
+      processes=jax.process_count(),
     )
     model = models.make(config.model.name, **config.model.options)
     return cls(config, model, codec.make(model), held)
@@ -194,61 +219,13 @@ def check_streak(state: training.State, config: Any, run: runs.Run) -> None:
     )
 
 
-def check(config: Any, model: Model) -> None:
-  """Refuses what would fail only after compilation, or mean nothing."""
-  training.weights(model.spec, config.loss)
-  shares = jax.device_count() * config.accumulate
-  stride, warmup = model.spec.stride, config.optimizer.warmup_steps
-  for (
-    field
-  ) in "data.crop data.batch accumulate log_every checkpoint_every".split():
-    _require(config, field, lambda x: x > 0, "positive")
-  _require(
-    config, "data.crop", lambda x: x % stride == 0, f"a multiple of {stride}"
-  )
-  if config.loss.distortion == "ms-ssim":
-    least = metrics.MS_SSIM_MIN_SIDE
-    _require(
-      config, "data.crop", lambda x: x >= least, f"{least} or more for MS-SSIM"
+def devices_of(words: list[str] | None) -> list[int] | None:
+  """Returns the numbers of --local_devices."""
+  if words is not None and not all(word.isdecimal() for word in words):
+    raise JaxlicError(
+      f"--local_devices are numbers, got {','.join(words)}; write 0,1,2,3"
     )
-  _require(
-    config,
-    "data.batch",
-    lambda x: x % shares == 0,
-    f"a multiple of {shares}, the devices times accumulate",
-  )
-  _require(
-    config,
-    "data.smallest_scale",
-    lambda x: 0 < x <= 1,
-    "above 0, and 1 at most",
-  )
-  _require(
-    config,
-    "optimizer.steps",
-    lambda x: x > warmup,
-    f"above optimizer.warmup_steps, {warmup}",
-  )
-  # So that sums of metrics and losses are whole wherever a run resumes.
-  for field, unit in [
-    ("checkpoint_every", "log_every"),
-    ("eval.every", "checkpoint_every"),
-  ]:
-    divisor = config[unit]
-    _require(
-      config,
-      field,
-      lambda x, n=divisor: x > 0 and x % n == 0,
-      f"a multiple of {unit}, {divisor}",
-    )
-
-
-def _require(
-  config: Any, field: str, holds: Callable[[Any], bool], rule: str
-) -> None:
-  value = functools.reduce(lambda c, name: c[name], field.split("."), config)
-  if not holds(value):
-    raise JaxlicError(f"{field} is {rule}, got {value}; correct it")
+  return words and [int(word) for word in words]
 
 
 def parse_flags(words: list[str]) -> list[str]:
@@ -256,6 +233,11 @@ def parse_flags(words: list[str]) -> list[str]:
   try:
     return flags.FLAGS(words)
   except (AttributeError, KeyError) as error:
+    for frame in traceback.extract_tb(error.__traceback__):
+      if frame.name == "get_config":
+        raise JaxlicError(
+          f"{frame.filename}, line {frame.lineno}: {error}; correct the config"
+        ) from error
     raise JaxlicError(
       f"the config has no such field: {error.args[0]}; see its file"
     ) from error
@@ -286,7 +268,8 @@ def explain(error: Exception) -> str | None:
   if isinstance(error, JaxlicError):
     return str(error)
   if isinstance(error, OSError):
-    reason = error.strerror or str(error).splitlines()[-1]
+    said = [error.strerror, *reversed(str(error).splitlines())]
+    reason = next(filter(None, said), type(error).__name__)
     return f"{error.filename or 'files'}: {reason}; check it"
   if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error):
     return "out of memory; raise accumulate, or lower data.batch or data.crop"
@@ -296,6 +279,8 @@ def explain(error: Exception) -> str | None:
 if __name__ == "__main__":
   try:
     app.run(main, flags_parser=parse_flags)
+  except KeyboardInterrupt:
+    os._exit(130)  # JAX may crash where Python ends while it compiles
   except Exception as error:
     line = explain(error)
     if line is None:

@@ -58,7 +58,7 @@ def get_config() -> ConfigDict:
         "continuous": 0.0,  # share of images with a quality between levels
         "average_decay": 0.999,  # of the moving average, which is exported
         "max_norm": NEVER,  # steps with a larger gradient are skipped
-        "max_skipped": 100,  # so many skipped in a row end the run
+        "max_skipped": 100,  # about so many skipped in a row end the run
         "temperature_start": 1.0,  # of soft rounding
         "temperature_end": 0.1,
         "temperature_steps": 1_000_000,

@@ -1,10 +1,7 @@
 """What a training leaves in its directory, and finds there when it resumes.
 
-| file | holds |
-|---|---|
-| config.json | the configuration |
-| versions.json | of every package that matters, and the devices |
-| checkpoints/STEP/ | an Orbax checkpoint: state, average, data, metrics |
+`checkpoints/STEP/` are Orbax checkpoints: state, average, data, metrics. What
+is beside them is that of `workdir` and `logs`.
 
 Checkpoints hold arrays of the host, each once, so that a run continues on
 another number of devices or hosts. For the same reason the position in the data
@@ -13,9 +10,9 @@ Saving goes on beside the training; a checkpoint has its name only once it is
 whole. The last two are kept, and the one with the least loss.
 """
 
-import importlib.metadata
+import contextlib
 import json
-import platform
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,21 +20,10 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
-from jaxlic import __version__
+from jaxlic import workdir
 from jaxlic.data import output
 from jaxlic.training import State
-from jaxlic.types import JaxlicError, Params
-
-PACKAGES = "jax jaxlib flax optax orbax-checkpoint grain numpy constriction"
-# Fields that change neither the result nor the shape of a state.
-FREE = (
-  "checkpoint_every",
-  "data.folder",
-  "data.threads",
-  "data.workers",
-  "eval",
-  "log_every",
-)
+from jaxlic.types import JaxlicError, Params, one_line
 
 
 class Restored(NamedTuple):
@@ -50,40 +36,36 @@ class Restored(NamedTuple):
 class Run:
   """One training's directory; used by all of its processes alike.
 
+  It changes nothing that is there until `restore` and `describe`.
+
+  Args:
+    folder: The directory, made if it is missing.
+    config: The run's configuration.
+    main: Whether this process writes what each process has; one does.
+    change: Whether the configuration may differ from that of before.
+    photographs: How many the run is trained on.
+
   Raises:
-    JaxlicError: If the directory cannot be written, or holds a run of another
-      configuration.
+    JaxlicError: If the directory cannot be written, is in use, or holds a run
+      of another configuration.
   """
 
   def __init__(
-    self, workdir: str | Path, config: Any, *, main: bool, change: bool = False
+    self,
+    folder: str | Path,
+    config: Any,
+    *,
+    main: bool,
+    change: bool = False,
+    photographs: int = 0,
   ):
-    self.folder = Path(workdir).absolute()
-    text = config.to_json(indent=1)
-    check_same(self.folder, json.loads(text), change=change)
+    self.folder = Path(folder).absolute()
+    self._config = config.to_json(indent=1)
+    self._main, self._photographs = main, photographs
+    workdir.check_same(self.folder, json.loads(self._config), change=change)
     output.make_folder(self.folder)
-    if main:
-      output.write_bytes(self.folder / "config.json", text.encode())
-      about = json.dumps(versions(), indent=1) + "\n"
-      output.write_bytes(self.folder / "versions.json", about.encode())
-    keep = ocp.training.preservation_policies
-    self._checkpointer = ocp.training.Checkpointer(
-      self.folder / "checkpoints",
-      cleanup_tmp_directories=True,
-      save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(
-        1
-      ),
-      preservation_policy=keep.AnyPreservationPolicy(
-        [
-          keep.LatestN(2),
-          keep.BestN(
-            get_metric_fn=lambda metrics: -metrics["loss"],
-            n=1,
-            keep_checkpoints_without_metrics=False,
-          ),
-        ]
-      ),
-    )
+    self._lock = workdir.lock(self.folder) if main else None
+    self._checkpointer = _open(self.folder / "checkpoints")
 
   @property
   def latest(self) -> int | None:
@@ -99,48 +81,86 @@ class Run:
     """
     if self.latest is None:
       return None
-    parts = _parts(Restored(state, 0))
+    parts = self._parts(state, 0)
     try:
       found = self._checkpointer.load_checkpointables(None, parts)
     except Exception as error:  # Orbax raises many kinds
+      if self._is_whole():
+        raise self._of_another_kind() from error
       raise JaxlicError(
         f"the checkpoint {self.latest} in {self.folder} cannot be read "
-        f"({_line(error)}); remove its folder to go on from the one before, or "
-        "give another --workdir"
+        f"({one_line(error)}); remove its folder to go on from the one before, "
+        "or give another --workdir"
       ) from error
+    if jax.tree.map(np.shape, found) != jax.tree.map(np.shape, parts):
+      raise self._of_another_kind()
+    self._compare_photographs(int(found["data"]["photographs"]))
     state = found["state"]._replace(average=found["average"])
     state = state._replace(key=jax.random.wrap_key_data(state.key))
     return Restored(state, int(found["data"]["next_example"]))
 
+  def describe(self) -> None:
+    """Writes the configuration and the versions, once a run can begin or go on.
+
+    Raises:
+      JaxlicError: If they cannot be written.
+    """
+    if self._main:
+      workdir.describe(self.folder, self._config, self.latest or 0)
+
   def save(
-    self, state: State, next_example: int, *, loss: float | None = None
+    self,
+    state: State,
+    next_example: int,
+    *,
+    loss: float | None = None,
+    wait: bool = False,
   ) -> None:
     """Begins to save a state under its step, unless that is saved already.
+
+    If this or the save before fails, the state is saved once more at once.
 
     Args:
       state: On this process's devices; copied before this returns.
       next_example: The number of the first example that it has not seen.
       loss: What the best checkpoint has least of.
+      wait: Whether to return only once it is saved.
 
     Raises:
-      JaxlicError: If this or the last save could not be written.
+      JaxlicError: If it could not be written.
     """
     step = int(state.step)
     if self.latest == step:
       return
+    parts = self._parts(state, next_example)
     known = loss is not None and np.isfinite(loss)
-    self._guarded(
-      lambda: self._checkpointer.save_checkpointables_async(
-        step,
-        _parts(Restored(state, next_example)),
-        metrics={"loss": float(loss)} if known else None,
+    metrics = {"loss": float(loss)} if known else None
+    try:
+      saving = self._checkpointer.save_checkpointables_async(
+        step, parts, metrics=metrics
       )
-    )
+      if wait:
+        saving.result()
+    except Exception as error:  # Orbax raises what TensorStore does
+      if jax.process_count() > 1:  # the others wait for no second try
+        raise self._not_saved(error) from error
+      self._save_again(step, parts, metrics)
+
+  def _save_again(self, step: int, parts: dict, metrics: Any) -> None:
+    """Saves with a checkpointer that has no failure behind it."""
+    with contextlib.suppress(Exception):
+      self._checkpointer.close()
+    try:
+      self._checkpointer = _open(self.folder / "checkpoints")
+      self._checkpointer.save_checkpointables(step, parts, metrics=metrics)
+    except Exception as error:
+      raise self._not_saved(error) from error
 
   def sound(self) -> Path | None:
     """Returns the last whole checkpoint on disk."""
     whole = (self.folder / "checkpoints").glob("*/commit_success.txt")
-    steps = [int(path.parent.name) for path in whole]
+    # Orbax gives what is not finished other names.
+    steps = [int(p.parent.name) for p in whole if p.parent.name.isdecimal()]
     return self.folder / f"checkpoints/{max(steps)}" if steps else None
 
   def __enter__(self) -> "Run":
@@ -152,16 +172,54 @@ class Run:
     Raises:
       JaxlicError: If it could not be written.
     """
-    self._guarded(self._checkpointer.close)
-
-  def _guarded(self, function) -> None:
     try:
-      function()
-    except Exception as error:  # Orbax raises what TensorStore does
-      raise JaxlicError(
-        f"cannot save to {self.folder} ({_line(error)}); free some space and "
-        f"start again: the last whole checkpoint is {self.sound() or 'none'}"
-      ) from error
+      self._checkpointer.close()
+    except Exception as error:
+      raise self._not_saved(error) from error
+    finally:
+      if self._lock:
+        self._lock.close()
+
+  def _not_saved(self, error: Exception) -> JaxlicError:
+    return JaxlicError(
+      f"cannot save to {self.folder} ({one_line(error)}); free some space and "
+      f"start again: the last whole checkpoint is {self.sound() or 'none'}"
+    )
+
+  def _of_another_kind(self) -> JaxlicError:
+    return JaxlicError(
+      f"the checkpoint {self.latest} in {self.folder} is of another optimizer, "
+      "loss or model than this configuration; go back to its own, or export it "
+      "and begin in another --workdir with --config.start_from"
+    )
+
+  def _is_whole(self) -> bool:
+    """Whether the last checkpoint can be read, whatever it holds."""
+    try:
+      self._checkpointer.load_checkpointables(
+        None, dict.fromkeys(("state", "average", "data"))
+      )
+    except Exception:
+      return False
+    return True
+
+  def _compare_photographs(self, before: int) -> None:
+    if self._main and before != self._photographs:
+      logging.warning(
+        "the run was trained on %d photographs and goes on with %d: its "
+        "examples are others than those of an undisturbed run",
+        before,
+        self._photographs,
+      )
+
+  def _parts(self, state: State, next_example: int) -> dict[str, Any]:
+    """What is saved under each name, as arrays of the host."""
+    kept = state._replace(key=jax.random.key_data(state.key), average=None)
+    return {
+      "state": jax.tree.map(_on_host, kept),
+      "average": jax.tree.map(_on_host, state.average),
+      "data": {"next_example": next_example, "photographs": self._photographs},
+    }
 
 
 def load_average(
@@ -176,7 +234,8 @@ def load_average(
     step: "last", "best" (of the least loss), or the number of a checkpoint.
 
   Raises:
-    JaxlicError: If the directory is not of a run, or has no such checkpoint.
+    JaxlicError: If the directory is not of a run, or has no such checkpoint, or
+      that is damaged.
   """
   folder = Path(workdir).absolute() / "checkpoints"
   try:
@@ -198,65 +257,32 @@ def load_average(
     chosen = _choose(losses, step)
     if chosen is None:
       raise _no_checkpoint(workdir, step, losses)
-    found = checkpointer.load_checkpointables(chosen, {"average": None})
+    try:
+      found = checkpointer.load_checkpointables(chosen, {"average": None})
+    except Exception as error:  # Orbax raises many kinds
+      raise JaxlicError(
+        f"the checkpoint {chosen} in {workdir} cannot be read "
+        f"({one_line(error)}); choose another with --checkpoint, out of "
+        f"{', '.join(map(str, losses))}"
+      ) from error
   return config, found["average"]
 
 
-def versions() -> dict[str, str]:
-  """Returns the versions of what a result depends on."""
-  device = jax.devices()[0]
-  found = {p: importlib.metadata.version(p) for p in PACKAGES.split()}
-  return (
-    {"jaxlic": __version__}
-    | found
-    | {
-      "python": platform.python_version(),
-      "platform": platform.platform(),
-      "devices": f"{jax.device_count()} {device.platform} {device.device_kind}",
-      "processes": str(jax.process_count()),
-    }
+def _open(folder: Path) -> ocp.training.Checkpointer:
+  """A checkpointer that keeps the last two, and the one of the least loss."""
+  keep = ocp.training.preservation_policies
+  always = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
+  best = keep.BestN(
+    get_metric_fn=lambda metrics: -metrics["loss"],
+    n=1,
+    keep_checkpoints_without_metrics=False,
   )
-
-
-def check_same(folder: Path, config: dict[str, Any], *, change: bool) -> None:
-  """Refuses a directory whose run another configuration cannot continue.
-
-  With `change`, all but the model may differ.
-
-  Raises:
-    JaxlicError: Naming the first field that differs.
-  """
-  path = folder / "config.json"
-  if not path.is_file():
-    return
-  try:
-    before = _flat(json.loads(path.read_text()))
-  except ValueError as error:
-    raise JaxlicError(
-      f"{path} is no configuration ({error}); give another --workdir"
-    ) from error
-  now = _flat(config)
-  for field in sorted(before.keys() | now.keys()):
-    old, new = before.get(field), now.get(field)
-    fixed = field.startswith("model.")
-    free = change or any(f"{field}.".startswith(f"{f}.") for f in FREE)
-    if old != new and (fixed or not free):
-      way = "" if fixed else ", or --change_config to go on with the new one"
-      raise JaxlicError(
-        f"{folder} holds a run with {field} {old}, not {new}; give another "
-        f"--workdir{way}"
-      )
-
-
-def _parts(restored: Restored) -> dict[str, Any]:
-  """What is saved under each name, as arrays of the host."""
-  state = restored.state
-  state = state._replace(key=jax.random.key_data(state.key), average=None)
-  return {
-    "state": jax.tree.map(_on_host, state),
-    "average": jax.tree.map(_on_host, restored.state.average),
-    "data": {"next_example": restored.next_example},
-  }
+  return ocp.training.Checkpointer(
+    folder,
+    cleanup_tmp_directories=True,
+    save_decision_policy=always,
+    preservation_policy=keep.AnyPreservationPolicy([keep.LatestN(2), best]),
+  )
 
 
 def _on_host(array: Any) -> np.ndarray:
@@ -282,17 +308,3 @@ def _no_checkpoint(workdir, step, found) -> JaxlicError:
     f"{workdir} has no checkpoint {step}, but {', '.join(map(str, found))}; "
     "choose one of them"
   )
-
-
-def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
-  if not isinstance(config, dict):
-    return {prefix: config}
-  return {
-    field: value
-    for name, inner in config.items()
-    for field, value in _flat(inner, f"{prefix}.{name}".strip(".")).items()
-  }
-
-
-def _line(error: BaseException) -> str:
-  return " ".join(str(error).split())[:200]

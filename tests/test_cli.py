@@ -225,6 +225,7 @@ def test_export_makes_a_codec_of_a_run(run, refuse, tmp_path):
   model, _, average, _ = make_toy("lapped")
   model = model._replace(init=lambda key: average)
   with runs.Run(workdir, config, main=True) as saved:
+    saved.describe()
     assert "no checkpoint" in refuse(*words)
     chain = optimizer.make(config.optimizer)
     saved.save(training.init_state(model, chain, config), 0)

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 import jaxlic
-import train
 from configs import default
-from jaxlic import codec, models, optimizer, training
+from jaxlic import codec, configuration, models, optimizer, training
 from jaxlic.types import JaxlicError
 from tests.conftest import COMPILE_QUICKLY
 
@@ -35,9 +34,7 @@ def test_every_model_has_a_configuration():
 def test_the_published_size_fits_its_model_and_training(name):
   config = get(name, "published")
   model = models.make(config.model.name, **config.model.options)
-  train.check(config, model)
-  shapes = jax.eval_shape(model.init, jax.random.key(0))
-  assert set(config.optimizer.slow) <= shapes.keys()
+  configuration.check(config, model, devices=1)
   optimizer.make(config.optimizer)
 
 
@@ -48,7 +45,7 @@ def test_the_toy_takes_a_step_in_bfloat16(name):
   model = models.make(
     config.model.name, dtype=config.dtype, **config.model.options
   )
-  train.check(config, model)
+  configuration.check(config, model, devices=1)
   # This generator compiles five times faster than the default one.
   key, init = jax.random.key(0, impl="unsafe_rbg"), model.init
   model = model._replace(init=lambda _: init(key))
@@ -76,25 +73,40 @@ def test_the_toy_takes_a_step_in_bfloat16(name):
 @pytest.mark.parametrize(
   ("field", "value", "match"),
   [
-    ("data.crop", 100, "data.crop is a multiple of 16, got 100"),
+    ("data.crop", 100, "a multiple of the model's stride, 16, got 100"),
     ("data.crop", 0, "data.crop is positive, got 0"),
     ("data.batch", -8, "data.batch is positive, got -8"),
-    ("accumulate", 3, "data.batch is a multiple of 3, the devices times"),
+    ("accumulate", 3, "batch is a multiple of the devices times accumulate, 3"),
     ("data.smallest_scale", 1.5, "above 0, and 1 at most, got 1.5"),
     ("optimizer.steps", 1, "above optimizer.warmup_steps, 1, got 1"),
     ("checkpoint_every", 0, "checkpoint_every is positive"),
     ("log_every", 2, "checkpoint_every is a multiple of log_every, 2, got 5"),
     ("eval.every", 7, "eval.every is a multiple of checkpoint_every, 5"),
+    ("loss.temperature_steps", 0, "temperature_steps is positive, got 0"),
+    ("loss.temperature_end", 0.0, "temperature_end is positive, got 0.0"),
+    ("loss.average_decay", 1.0, "from 0 to 1, without 1, got 1.0"),
+    ("loss.max_skipped", 0, "max_skipped is positive, got 0"),
+    ("optimizer.window", 0, "optimizer.window is positive, got 0"),
+    ("optimizer.patience", 0, "optimizer.patience is positive, got 0"),
+    ("optimizer.slow", ("analysi",), "out of analysis, .*, got analysi; "),
     ("loss.distortion", "ms-ssim", "data.crop is 161 or more for MS-SSIM"),
     ("loss.lambdas", (0.1, 0.2), "needs 1 weights of mse, got 2"),
   ],
 )
 def test_what_makes_no_sense_is_one_line(field, value, match):
   config = get("bmshj2018_factorized", "toy")
+  config.eval.folder = "held"
   config.update_from_flattened_dict({field: value})
   model = models.make(config.model.name, **config.model.options)
   with pytest.raises(JaxlicError, match=match):
-    train.check(config, model)
+    configuration.check(config, model, devices=1)
+
+
+def test_evaluations_that_never_come_may_be_at_any_step():
+  config = get("bmshj2018_factorized", "toy")
+  config.eval.every = 7
+  model = models.make(config.model.name, **config.model.options)
+  configuration.check(config, model, devices=1)
 
 
 def test_an_unknown_size_is_an_error():

@@ -21,7 +21,9 @@ ARROWS = {
   "parallel": ("types",),
   "validation": ("types", "data", "metrics", "training"),
   "logs": ("types", "data"),
-  "runs": ("types", "data", "training"),
+  "configuration": ("types", "metrics", "training"),
+  "workdir": ("types", "data"),
+  "runs": ("types", "data", "training", "workdir"),
   "complexity": ("types",),
   "checkpoint": (
     "types",

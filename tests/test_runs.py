@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import shutil
@@ -35,8 +36,16 @@ def at(state, step, value=0.0):
   )
 
 
+@contextlib.contextmanager
 def open_run(folder, config, **options):
-  return runs.Run(folder, config, main=True, **options)
+  with runs.Run(folder, config, main=True, **options) as run:
+    run.describe()
+    yield run
+
+
+def make_run(folder, config, **options):
+  with open_run(folder, config, **options):
+    pass
 
 
 def test_a_state_comes_back_as_it_was(tmp_path, config, state):
@@ -107,6 +116,69 @@ def test_a_damaged_checkpoint_is_named(tmp_path, config, state):
   with open_run(tmp_path, config) as run:
     with pytest.raises(JaxlicError, match="checkpoint 1 in .* cannot be read"):
       run.restore(state)
+  shutil.rmtree(tmp_path / "checkpoints" / "1" / "average")
+  with pytest.raises(JaxlicError, match="cannot be read .*; choose another"):
+    runs.load_average(tmp_path)
+
+
+def test_a_checkpoint_of_another_optimizer_is_no_damage(
+  tmp_path, config, state
+):
+  with open_run(tmp_path, config) as run:
+    run.save(at(state, 1), 8)
+  other = config.copy_and_resolve_references()
+  other.optimizer.schedule = "plateau"
+  chain = optimizer.make(other.optimizer)
+  moments = state._replace(optimizer=chain.init(state.params))
+  shapes = state._replace(params=jax.tree.map(lambda x: x[None], state.params))
+  for changed in (moments, shapes):
+    with runs.Run(tmp_path, other, main=True, change=True) as run:
+      with pytest.raises(JaxlicError, match="is of another optimizer, loss or"):
+        run.restore(changed)
+  # The way out it names is open: the configuration is as it was.
+  with open_run(tmp_path, config) as run:
+    assert int(run.restore(state).state.step) == 1
+
+
+def test_a_directory_is_of_one_training_at_a_time(tmp_path, config):
+  with open_run(tmp_path, config):
+    with pytest.raises(JaxlicError, match="in use by another training; wait"):
+      open_run(tmp_path, config).__enter__()
+    # A process that is not the main one writes nothing.
+    with runs.Run(tmp_path, config, main=False):
+      pass
+  make_run(tmp_path, config)
+
+
+def test_a_save_that_fails_is_tried_again(tmp_path, config, state, monkeypatch):
+  def fail(*args, **options):
+    raise OSError("no space left")
+
+  with open_run(tmp_path, config) as run:
+    monkeypatch.setattr(run._checkpointer, "save_checkpointables_async", fail)
+    run.save(at(state, 1), 8)
+    assert run.sound().name == "1"
+    run.save(at(state, 2), 16, wait=True)
+    assert run.sound().name == "2"
+
+
+def test_what_is_not_finished_is_no_sound_checkpoint(tmp_path, config, state):
+  with open_run(tmp_path, config) as run:
+    run.save(at(state, 1), 8, wait=True)
+    whole = tmp_path / "checkpoints" / "1"
+    # As Orbax names what it has not finished.
+    shutil.copytree(whole, whole.with_name("2.orbax-checkpoint-tmp"))
+    assert run.sound() == whole
+
+
+def test_other_photographs_are_told(tmp_path, config, state, caplog):
+  with open_run(tmp_path, config, photographs=5) as run:
+    run.save(at(state, 1), 8)
+  for count, told in ((5, False), (6, True)):
+    with open_run(tmp_path, config, photographs=count) as run:
+      run.restore(state)
+    found = "trained on 5 photographs and goes on with 6" in caplog.text
+    assert found == told
 
 
 @pytest.mark.parametrize(
@@ -124,28 +196,37 @@ def test_a_damaged_checkpoint_is_named(tmp_path, config, state):
 def test_a_directory_of_another_configuration_is_refused(
   tmp_path, config, field, value, change, match
 ):
-  open_run(tmp_path, config).__exit__(None, None, None)
+  make_run(tmp_path, config)
   other = config.copy_and_resolve_references()
   other.update_from_flattened_dict({field: value})
   before = (tmp_path / "config.json").read_text()
   if match is None:
-    open_run(tmp_path, other, change=change).__exit__(None, None, None)
+    make_run(tmp_path, other, change=change)
     assert (tmp_path / "config.json").read_text() != before
     return
   with pytest.raises(JaxlicError, match=match):
-    open_run(tmp_path, other, change=change)
+    make_run(tmp_path, other, change=change)
   assert (tmp_path / "config.json").read_text() == before
 
 
 def test_a_directory_of_another_model_names_what_differs(tmp_path, config):
-  open_run(tmp_path, config).__exit__(None, None, None)
+  make_run(tmp_path, config)
   with pytest.raises(JaxlicError, match="holds a run with model"):
-    open_run(tmp_path, lapped.get_config("toy"), change=True)
+    make_run(tmp_path, lapped.get_config("toy"), change=True)
 
 
-def test_versions_are_kept_beside_the_configuration(tmp_path, config):
-  open_run(tmp_path, config).__exit__(None, None, None)
-  found = json.loads((tmp_path / "versions.json").read_text())
+def test_versions_are_kept_beside_the_configuration(tmp_path, config, caplog):
+  make_run(tmp_path, config)
+  path = tmp_path / "versions.json"
+  (found,) = json.loads(path.read_text())
+  path.write_text(json.dumps([found | {"jax": "0.1"}]))
+  make_run(tmp_path, config)
+  assert "jax was 0.1 until step 0 and is" in caplog.text
+  assert "no longer bit for bit" in caplog.text
+  assert [v["jax"] for v in json.loads(path.read_text())] == [
+    "0.1",
+    jax.__version__,
+  ]
   assert found["jax"] == jax.__version__
   assert found["devices"].startswith(f"{jax.device_count()} cpu")
   assert {"jaxlic", "python", "orbax-checkpoint", "grain"} <= found.keys()
@@ -156,7 +237,7 @@ def test_a_folder_without_a_run_gives_one_line(tmp_path, config, kind):
   if kind == "other":
     (tmp_path / "config.json").write_text('{"model": 3}')
   if kind == "no checkpoint":
-    open_run(tmp_path, config).__exit__(None, None, None)
+    make_run(tmp_path, config)
   match = "no checkpoint" if kind == "no checkpoint" else "no config.json"
   with pytest.raises(JaxlicError, match=match):
     runs.load_average(tmp_path)

@@ -1,0 +1,75 @@
+"""The rules that a configuration keeps, checked before anything is compiled."""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+
+from jaxlic import metrics, training
+from jaxlic.types import JaxlicError, Model, ModelSpec
+
+_POSITIVE = """
+  accumulate checkpoint_every data.batch data.crop log_every loss.max_skipped
+  loss.temperature_end loss.temperature_start loss.temperature_steps
+  optimizer.patience optimizer.window
+""".split()
+Rule = tuple[str, Callable[[Any], bool], str]  # field, holds(value), in words
+
+
+def check(config: Any, model: Model, *, devices: int) -> None:
+  """Refuses what would fail only after compilation, or mean nothing.
+
+  Args:
+    config: Of a run.
+    model: The one that it trains.
+    devices: How many share a batch.
+
+  Raises:
+    JaxlicError: Naming the first field that breaks a rule.
+  """
+  training.weights(model.spec, config.loss)
+  for field, holds, rule in _rules(config, model.spec, devices):
+    value = functools.reduce(lambda c, name: c[name], field.split("."), config)
+    if not holds(value):
+      raise JaxlicError(f"{field} is {rule}, got {value}; correct it")
+  _check_slow(config.optimizer.slow, model)
+
+
+def _rules(config: Any, spec: ModelSpec, devices: int) -> Iterator[Rule]:
+  for field in _POSITIVE:
+    yield field, lambda x: x > 0, "positive"
+  yield "data.crop", *_multiple("the model's stride", spec.stride)
+  if config.loss.distortion == "ms-ssim":
+    least = metrics.MS_SSIM_MIN_SIDE
+    yield "data.crop", lambda x: x >= least, f"{least} or more for MS-SSIM"
+  shares = devices * config.accumulate
+  yield "data.batch", *_multiple("the devices times accumulate", shares)
+  share = "above 0, and 1 at most"
+  yield "data.smallest_scale", lambda x: 0 < x <= 1, share
+  decay = "from 0 to 1, without 1"
+  yield "loss.average_decay", lambda x: 0 <= x < 1, decay
+  warmup = config.optimizer.warmup_steps
+  above = f"above optimizer.warmup_steps, {warmup}"
+  yield "optimizer.steps", lambda x: x > warmup, above
+  # So that sums of metrics and losses are whole wherever a run resumes.
+  yield "checkpoint_every", *_multiple("log_every", config.log_every)
+  if config.eval.folder:
+    unit = "checkpoint_every"
+    yield "eval.every", *_multiple(unit, config[unit])
+
+
+def _multiple(name: str, unit: int) -> tuple[Callable[[int], bool], str]:
+  return lambda x: x > 0 and x % unit == 0, f"a multiple of {name}, {unit}"
+
+
+def _check_slow(slow: tuple[str, ...], model: Model) -> None:
+  if not slow:
+    return
+  known = sorted(jax.eval_shape(model.init, jax.random.key(0)))
+  unknown = sorted(set(slow) - set(known))
+  if unknown:
+    raise JaxlicError(
+      f"optimizer.slow has names out of {', '.join(known)}, got "
+      f"{', '.join(unknown)}; correct it"
+    )

@@ -1,0 +1,103 @@
+"""The loop of `train.py` around a step that does nothing, and its errors."""
+
+import contextlib
+import itertools
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import train
+from configs import bmshj2018_factorized
+from jaxlic import parallel, training
+from jaxlic.logs import Logs
+from jaxlic.types import JaxlicError
+
+
+class Run:
+  """Remembers what is saved."""
+
+  def __init__(self):
+    self.saved = {}
+
+  def save(self, state, next_example, **options):
+    self.saved[int(state.step)] = next_example
+
+  def sound(self):
+    return None
+
+
+def loop(monkeypatch, folder, *, at=0, next_example=0, skip=False, asked=()):
+  """Runs the toy's steps after `at`; returns the run."""
+  monkeypatch.setattr(parallel, "Stop", lambda: Asked(asked))
+  config = bmshj2018_factorized.get_config("toy")
+  config.loss.max_skipped = 3
+  names = ("loss", "bpp", "psnr_db", "gradient_norm", "steps")
+  state = training.State(
+    step=np.int32(at),
+    params={},
+    average={},
+    optimizer=(),
+    key=(),
+    totals={name: jnp.ones(()) for name in names},
+    skipped=np.int32(0),
+    streak=np.int32(0),
+  )
+
+  def step(state, *batch):
+    return state._replace(step=state.step + 1, streak=state.streak + skip)
+
+  run = Run()
+  batches = itertools.repeat((np.zeros(8),))
+  with contextlib.closing(Logs(folder, at, silent=True)) as logs:
+    train.train(config, run, logs, step, state, batches, None, next_example)
+  return run
+
+
+class Asked:
+  def __init__(self, steps):
+    self.asked = lambda step: step in steps
+
+
+def test_examples_are_counted_from_where_a_run_resumed(monkeypatch, tmp_path):
+  # Batches were of 4 before step 5, and are of 8 since.
+  run = loop(monkeypatch, tmp_path, at=5, next_example=20)
+  assert run.saved == {10: 20 + 5 * 8}
+  assert loop(monkeypatch, tmp_path).saved == {5: 40, 10: 80}
+
+
+def test_a_run_that_is_asked_saves_and_stops(monkeypatch, tmp_path):
+  assert loop(monkeypatch, tmp_path, asked=[7]).saved == {5: 40, 7: 56}
+
+
+def test_a_run_that_came_to_nothing_saves_nothing(monkeypatch, tmp_path):
+  with pytest.raises(JaxlicError, match="the last 5 steps .* is none: lower"):
+    loop(monkeypatch, tmp_path, skip=True)
+
+
+def test_an_error_without_words_is_explained():
+  assert train.explain(OSError()) == "files: OSError; check it"
+  full = OSError(28, "No space left on device", "a/b")
+  assert train.explain(full) == "a/b: No space left on device; check it"
+  assert train.explain(KeyError("a")) is None
+
+
+def test_local_devices_are_numbers():
+  assert train.devices_of(None) is None
+  assert train.devices_of(["0", "3"]) == [0, 3]
+  with pytest.raises(JaxlicError, match="are numbers, got 0,a; write"):
+    train.devices_of(["0", "a"])
+
+
+@pytest.mark.filterwarnings("ignore:.*load_module")  # ml_collections'
+def test_a_mistake_inside_a_config_is_told_with_its_line(tmp_path):
+  path = tmp_path / "wrong.py"
+  path.write_text(
+    "from configs import default\n\n\ndef get_config():\n"
+    "  config = default.get_config()\n  config.optimizr.steps = 3\n"
+  )
+  words = ["train.py", f"--config={path}", "--workdir=w"]
+  with pytest.raises(JaxlicError, match="wrong.py, line 6: .*optimizr"):
+    train.parse_flags(words)
+  train.flags.FLAGS.unparse_flags()
+  train.flags.FLAGS.mark_as_parsed()
