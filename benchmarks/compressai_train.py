@@ -9,6 +9,7 @@ own at 1e-3.
 """
 
 import argparse
+import importlib.metadata
 import json
 
 import compressai_peer
@@ -25,14 +26,14 @@ def random_images(batch, crop):
   return random.integers(0, 256, shape, dtype=np.uint8)
 
 
-def make_step(compressai, name):
+def make_step(compressai, name, device):
   """Returns the step: from uint8 images [b 3 H W] to the loss."""
   import torch
   from compressai.losses import RateDistortionLoss
   from compressai.optimizers import net_aux_optimizer
 
   model, _ = compressai_peer.build(compressai, name)
-  model.train()
+  model.train().to(device)
   optimizers = net_aux_optimizer(
     model,
     {
@@ -58,9 +59,10 @@ def make_step(compressai, name):
   return step
 
 
-def summary(timed, images):
+def summary(timed, images, packages):
   """Returns the figures of a measured step, as JSON holds them."""
   return {
+    "versions": {name: importlib.metadata.version(name) for name in packages},
     "first_seconds": timed.first_seconds,
     "seconds": timed.seconds,
     "steps_per_second": 1 / timed.seconds,
@@ -75,6 +77,7 @@ def add_arguments(parser):
   parser.add_argument("--batch", type=int, default=8)
   parser.add_argument("--crop", type=int, default=256, help="a multiple of 64")
   parser.add_argument("--repeats", type=int, default=4, help="after a warm-up")
+  parser.add_argument("--platform", choices=("cpu", "cuda"), default="cpu")
 
 
 def main():
@@ -87,10 +90,10 @@ def main():
   import torch
 
   images = torch.from_numpy(random_images(args.batch, args.crop))
-  images = images.permute(0, 3, 1, 2).contiguous()
-  step = make_step(compressai, args.model)
+  images = images.permute(0, 3, 1, 2).contiguous().to(args.platform)
+  step = make_step(compressai, args.model, args.platform)
   timed = compressai_peer.measure(step, images, repeats=args.repeats)
-  print(json.dumps(summary(timed, images)))
+  print(json.dumps(summary(timed, images, ("torch", "compressai", "numpy"))))
 
 
 if __name__ == "__main__":

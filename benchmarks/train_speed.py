@@ -7,7 +7,8 @@ runs in jaxlic's environment; `compressai_peer.py` says how to make the peer's.
 machine idle.
 
 Both train the same two models (N=128, M=192) from random weights, in float32 on
-the CPU, on the same uint8 images in memory: the forward pass with noise, the
+the CPU (or the GPU, with `--platform cuda`; peak memory is the host's all the
+same), on the same uint8 images in memory: the forward pass with noise, the
 rate-distortion loss, its gradients clipped at a norm of 1, and Adam. Ours is
 one compiled step that may overwrite its state; theirs is that of CompressAI's
 `examples/train.py`, which trains the quantiles beside, by a loss of their own.
@@ -51,21 +52,14 @@ ROWS = {
 
 def make_step(name, dtype):
   """Returns the first state, and the step of train.py: (state, *batch)."""
-  import jax
-
-  sys.path.append(str(pathlib.Path(__file__).parents[1]))
   from jaxlic import codec, models, optimizer, parallel, training
 
   file = importlib.import_module(f"configs.{name.replace('-', '_')}")
   config = file.get_config()
   model = models.make(name, quality=QUALITY, dtype=dtype)
   chain = optimizer.make(config.optimizer)
-  step = jax.pmap(
-    training.make_step(model, codec.make(model), chain, config),
-    axis_name=training.AXIS,
-    in_axes=(None, 0, 0),
-    out_axes=None,
-    donate_argnums=0,
+  step = parallel.map_step(
+    training.make_step(model, codec.make(model), chain, config), training.AXIS
   )
   first = parallel.replicate(lambda: training.init_state(model, chain, config))
   return first, step
@@ -75,6 +69,7 @@ def measure_step(name, args):
   """Returns the figures of our step in this process, as the peer's are."""
   import jax
 
+  sys.path.append(str(pathlib.Path(__file__).parents[1]))
   from jaxlic import parallel
 
   images = compressai_train.random_images(args.batch, args.crop)
@@ -90,14 +85,15 @@ def measure_step(name, args):
     return float(state.totals["loss"]) - before
 
   timed = compressai_peer.measure(advance, repeats=args.repeats)
-  return compressai_train.summary(timed, images)
+  return compressai_train.summary(timed, images, ("jax", "jaxlib", "numpy"))
 
 
 def run_round(args):
   """Returns the figures of one turn of each, by model and codec."""
   here = pathlib.Path(__file__)
   options = [
-    f"--{key}={getattr(args, key)}" for key in ("batch", "crop", "repeats")
+    f"--{key}={getattr(args, key)}"
+    for key in ("batch", "crop", "repeats", "platform")
   ]
   dtype = f"--dtype={args.dtype}"
   peer = [args.peer_python, here.with_name("compressai_train.py")]
@@ -143,20 +139,27 @@ def markdown(table):
   return "\n".join(lines)
 
 
+def cpu_model():
+  """Returns the processor's name, as Linux has it."""
+  lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+  names = [line for line in lines if line.startswith("model name")]
+  return names[0].partition(": ")[2] if names else platform.processor()
+
+
 def compare(args):
   """Prints the table, and writes every figure if asked to."""
   cores = sorted(os.sched_getaffinity(0))[: args.threads]
   args.threads = len(cores)
   os.sched_setaffinity(0, cores)
-  os.environ["JAX_PLATFORMS"] = "cpu"
+  os.environ["JAX_PLATFORMS"] = args.platform
   os.environ |= KEEP_MEMORY if args.keep_memory else {}
   rounds = [run_round(args) for _ in range(args.rounds)]
   table = summarize(rounds)
   print(markdown(table))
   if args.out:
-    keys = ("threads", "batch", "crop", "repeats", "keep_memory")
+    keys = ("threads", "batch", "crop", "repeats", "keep_memory", "platform")
     about = {key: getattr(args, key) for key in keys}
-    about |= {"machine": platform.machine(), "system": platform.platform()}
+    about |= {"machine": platform.machine(), "cpu": cpu_model()}
     everything = about | {"table": table, "rounds": rounds}
     args.out.write_text(json.dumps(everything, indent=1) + "\n")
 

@@ -5,8 +5,7 @@ Command: python train.py --config=configs/lapped.py --workdir=RUN
 Data: 1,429 photographs and tiles of photographs of up to 768x576 pixels, JPEG
   quality 90, 4:4:4; sources in the codec's model card.
 Machine: 2 cores of an AMD EPYC (Zen 5), no GPU.
-  1.6 hours: 25 minutes on both cores, shared with other work, the rest on
-  one.
+  1.6 hours: 25 minutes on both cores, the rest on one.
 Kodak, real files:
   0.140 bpp 27.50 dB, 0.215 bpp 28.94 dB, 0.329 bpp 30.51 dB, 0.490 bpp 32.20
   dB, 0.701 bpp 33.99 dB, 0.968 bpp 35.82 dB, 1.292 bpp 37.64 dB; BD-rate JPEG
@@ -16,7 +15,8 @@ Kodak, real files:
 That run drew the end levels half as often as the others; now all are equal. It
 drew photographs in proportion to their pixels; now each comes once per epoch.
 The schedule was 21,000 steps at first; it was shortened to 15,000 at step
-3,500, when other work took one of the cores, and the run resumed.
+3,500, from where on the run had one core. The command takes 15,000 from the
+start, and so does not reproduce the figures exactly.
 
 Short runs came first (700 steps, 3 minutes each, kodim01-04, estimated rate,
 BD-rate against JPEG's curve on all of Kodak): a hyper latent of 48 channels and
