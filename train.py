@@ -89,6 +89,11 @@ def main(_):
     stack.enter_context(contextlib.closing(logs))
     logs.say(parallel.describe())
     logs.say(f"{len(source)} photographs, starting at step {int(state.step)}")
+    if state.step >= config.optimizer.steps:
+      logs.say(
+        f"the run has reached its last step, {config.optimizer.steps}; raise "
+        "optimizer.steps with --change_config to go on"
+      )
     state = parallel.put(state)
     train(config, run, logs, step, state, batches, held_out, next_example)
 
@@ -132,7 +137,8 @@ def train(config, run, logs, step, state, batches, held_out, next_example):
     held = held_out and (i % config.eval.every == 0 or i == total)
     if held:
       loss = held_out.evaluate(state, i, logs)
-    if saving:
+    # A streak that ends the run leaves the checkpoints from before it.
+    if saving and (last or not int(state.streak)):
       # The best checkpoint has the least loss, held out if anything is.
       rated = loss if held or not held_out else None
       seen = next_example + (i - start) * config.data.batch
@@ -212,10 +218,12 @@ def check_streak(state: training.State, config: Any, run: runs.Run) -> None:
   """Stops a run that has come to nothing; waits for the steps in flight."""
   streak = int(state.streak)
   if streak >= config.loss.max_skipped:
+    most = config.loss.max_norm
+    large = f", or a gradient norm of {most} or more" if most < np.inf else ""
     raise JaxlicError(
-      f"the last {streak} steps had a loss or gradient that was not finite, or "
-      f"a gradient norm of {config.loss.max_norm} or more; the last good "
-      f"checkpoint is {run.sound() or 'none'}: lower optimizer.learning_rate"
+      f"the last {streak} steps had a loss or gradient that was not finite"
+      f"{large}; the last good checkpoint is {run.sound() or 'none'}: lower "
+      "optimizer.learning_rate"
     )
 
 

@@ -12,7 +12,7 @@ from jaxlic.types import JaxlicError, Model, ModelSpec
 _POSITIVE = """
   accumulate checkpoint_every data.batch data.crop log_every loss.max_skipped
   loss.temperature_end loss.temperature_start loss.temperature_steps
-  optimizer.patience optimizer.window
+  optimizer.learning_rate optimizer.patience optimizer.window
 """.split()
 Rule = tuple[str, Callable[[Any], bool], str]  # field, holds(value), in words
 
@@ -39,6 +39,8 @@ def check(config: Any, model: Model, *, devices: int) -> None:
 def _rules(config: Any, spec: ModelSpec, devices: int) -> Iterator[Rule]:
   for field in _POSITIVE:
     yield field, lambda x: x > 0, "positive"
+  for field in ("data.threads", "data.workers"):
+    yield field, lambda x: x >= 0, "0 or more"
   yield "data.crop", *_multiple("the model's stride", spec.stride)
   if config.loss.distortion == "ms-ssim":
     least = metrics.MS_SSIM_MIN_SIDE

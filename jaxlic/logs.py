@@ -13,6 +13,7 @@ since those steps are taken again.
 import contextlib
 import csv
 import io
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ class Logs:
     first = {name: means[name] for name in ("loss", "bpp", "psnr_db")}
     self._tables["train"].add({"step": step} | first | means)
     for name, value in (means | {"steps_per_second": speed}).items():
-      self._board.add_scalar(f"train/{name}", value, step)
+      self._scalar(f"train/{name}", value, step)
     self.say(progress_line(step, means, speed))
 
   def evaluation(
@@ -70,12 +71,14 @@ class Logs:
       self._tables["eval"].add({"step": step} | first | point)
       quality = f"{point['quality']:g}"
       for name in point.keys() - {"quality"}:
-        self._board.add_scalar(
-          f"eval/{name}/quality_{quality}", point[name], step
-        )
+        self._scalar(f"eval/{name}/quality_{quality}", point[name], step)
       self.say(evaluation_line(step, point))
     for i, picture in enumerate(pictures):
       self._board.add_image(f"eval/{i}", picture, step, dataformats="HWC")
+
+  def _scalar(self, tag: str, value: float | int, step: int) -> None:
+    if math.isfinite(value):  # TensorBoard draws no others
+      self._board.add_scalar(tag, value, step)
 
   def say(self, line: str) -> None:
     """Prints a line above the progress bar."""

@@ -80,7 +80,9 @@ def check_same(folder: Path, config: dict[str, Any], *, change: bool) -> None:
       f"{path} is no configuration ({error}); give another --workdir"
     ) from error
   now = _flat(config)
-  for field in sorted(before.keys() | now.keys()):
+  # The model first: a run cannot go on with another at all.
+  order = "model.name", *sorted(before.keys() | now.keys())
+  for field in order:
     old, new = before.get(field), now.get(field)
     fixed = field.startswith("model.")
     free = change or any(f"{field}.".startswith(f"{f}.") for f in FREE)

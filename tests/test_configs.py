@@ -76,6 +76,8 @@ def test_the_toy_takes_a_step_in_bfloat16(name):
     ("data.crop", 100, "a multiple of the model's stride, 16, got 100"),
     ("data.crop", 0, "data.crop is positive, got 0"),
     ("data.batch", -8, "data.batch is positive, got -8"),
+    ("data.threads", -1, "data.threads is 0 or more, got -1"),
+    ("optimizer.learning_rate", 0.0, "learning_rate is positive, got 0.0"),
     ("accumulate", 3, "batch is a multiple of the devices times accumulate, 3"),
     ("data.smallest_scale", 1.5, "above 0, and 1 at most, got 1.5"),
     ("optimizer.steps", 1, "above optimizer.warmup_steps, 1, got 1"),

@@ -48,6 +48,18 @@ def test_a_window_is_a_line_a_row_and_scalars(tmp_path, capsys):
   assert ("train/steps_per_second", 10, 3.0) in found
 
 
+def test_what_is_not_finite_is_in_the_table_alone(tmp_path, caplog):
+  logs = Logs(tmp_path, 0)
+  logs.train(10, MEANS | {"loss": float("nan")}, 3.0)
+  logs.evaluation(10, [POINT | {"bpp": float("inf")}])
+  logs.close()
+  (row,) = rows(tmp_path / "train.csv")
+  assert row["loss"] == "nan" and "NaN or Inf" not in caplog.text
+  tags = {tag for tag, _, _ in events(tmp_path)}
+  assert {"train/bpp", "eval/loss/quality_0"} <= tags
+  assert not {"train/loss", "eval/bpp/quality_0"} & tags
+
+
 def test_an_evaluation_is_a_line_a_row_scalars_and_pictures(tmp_path, capsys):
   logs = Logs(tmp_path, 0)
   picture = np.zeros((6, 8, 3), np.uint8)

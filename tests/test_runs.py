@@ -211,8 +211,9 @@ def test_a_directory_of_another_configuration_is_refused(
 
 def test_a_directory_of_another_model_names_what_differs(tmp_path, config):
   make_run(tmp_path, config)
-  with pytest.raises(JaxlicError, match="holds a run with model"):
-    make_run(tmp_path, lapped.get_config("toy"), change=True)
+  for change in (False, True):
+    with pytest.raises(JaxlicError, match=r"model.name bmsh.*--workdir$"):
+      make_run(tmp_path, lapped.get_config("toy"), change=change)
 
 
 def test_versions_are_kept_beside_the_configuration(tmp_path, config, caplog):

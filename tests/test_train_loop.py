@@ -27,8 +27,8 @@ class Run:
     return None
 
 
-def loop(monkeypatch, folder, *, at=0, next_example=0, skip=False, asked=()):
-  """Runs the toy's steps after `at`; returns the run."""
+def loop(monkeypatch, folder, *, at=0, next_example=0, skip=(), asked=()):
+  """Runs the toy's steps after `at`, some of them skipped; returns the run."""
   monkeypatch.setattr(parallel, "Stop", lambda: Asked(asked))
   config = bmshj2018_factorized.get_config("toy")
   config.loss.max_skipped = 3
@@ -45,7 +45,8 @@ def loop(monkeypatch, folder, *, at=0, next_example=0, skip=False, asked=()):
   )
 
   def step(state, *batch):
-    return state._replace(step=state.step + 1, streak=state.streak + skip)
+    i = state.step + 1
+    return state._replace(step=i, streak=(state.streak + 1) * (i in skip))
 
   run = Run()
   batches = itertools.repeat((np.zeros(8),))
@@ -71,8 +72,14 @@ def test_a_run_that_is_asked_saves_and_stops(monkeypatch, tmp_path):
 
 
 def test_a_run_that_came_to_nothing_saves_nothing(monkeypatch, tmp_path):
-  with pytest.raises(JaxlicError, match="the last 5 steps .* is none: lower"):
-    loop(monkeypatch, tmp_path, skip=True)
+  match = "the last 5 steps had .* not finite; the last .* is none: lower"
+  with pytest.raises(JaxlicError, match=match):
+    loop(monkeypatch, tmp_path, skip=range(11))
+
+
+def test_no_checkpoint_is_of_a_streak_but_the_last(monkeypatch, tmp_path):
+  assert loop(monkeypatch, tmp_path, skip=[4, 5]).saved == {10: 80}
+  assert loop(monkeypatch, tmp_path, skip=[5, 10]).saved == {10: 80}
 
 
 def test_an_error_without_words_is_explained():

@@ -266,6 +266,13 @@ def test_a_run_becomes_a_codec(trainer, alone, capsys):
   assert cli.main(back) == 0
 
 
+def test_a_finished_run_tells_how_to_go_on(trainer, alone):
+  shutil.copytree(trainer.folder / "alone", trainer.folder / "again")
+  code, out, err = trainer.run("again")
+  assert code == 0, err
+  assert "last step, 10; raise optimizer.steps with --change_config" in out
+
+
 def test_a_run_that_comes_to_nothing_names_its_last_checkpoint(trainer, alone):
   shutil.copytree(trainer.folder / "alone", trainer.folder / "lost")
   code, _, err = trainer.run(
