@@ -13,6 +13,7 @@ Ctrl-C gives up.
 
 import contextlib
 import os
+import re
 import sys
 import time
 import traceback
@@ -54,7 +55,6 @@ PROCESS = flags.DEFINE_integer("process_id", None, "Which one this is.")
 LOCAL = flags.DEFINE_list(
   "local_devices", None, "GPUs of this process, as 0,1,2,3; see the README."
 )
-flags.mark_flags_as_required(["config", "workdir"])
 
 # XLA's CPU collectives hang when more than 32 steps are in flight.
 STEPS_IN_FLIGHT = 16
@@ -239,7 +239,9 @@ def devices_of(words: list[str] | None) -> list[int] | None:
 def parse_flags(words: list[str]) -> list[str]:
   """Parses the command line; whatever is wrong with it is one line."""
   try:
-    return flags.FLAGS(words)
+    rest = flags.FLAGS(words)
+    check_flags(rest[1:])
+    return rest
   except (AttributeError, KeyError) as error:
     for frame in traceback.extract_tb(error.__traceback__):
       if frame.name == "get_config":
@@ -247,11 +249,52 @@ def parse_flags(words: list[str]) -> list[str]:
           f"{frame.filename}, line {frame.lineno}: {error}; correct the config"
         ) from error
     raise JaxlicError(
-      f"the config has no such field: {error.args[0]}; see its file"
+      f"the config has no field {unknown_field(words, error)}"
+    ) from error
+  except OSError as error:
+    last = str(error).splitlines()[-1].removesuffix(".")
+    reason = re.sub(r".*(\[Errno \d+\]|failure to load:) ", "", last)
+    raise JaxlicError(
+      f"--config cannot be read ({reason}); name a file such as "
+      "configs/lapped.py"
     ) from error
   except flags.Error as error:
     last = str(error).strip().splitlines()[-1].removesuffix(".")
+    own = f"{JaxlicError.__module__}.{JaxlicError.__name__}: "
+    if last.startswith(own):  # a config's, at the end of a traceback
+      raise JaxlicError(last.removeprefix(own)) from error
     raise JaxlicError(f"{last}; see train.py --help") from error
+
+
+def check_flags(rest: list[str]) -> None:
+  """Refuses words that are no flags, and flags that lack what a run needs."""
+  if rest:
+    raise JaxlicError(
+      f"there are only flags, got {rest[0]!r}; write --NAME=VALUE"
+    )
+  for flag in (CONFIG, WORKDIR):
+    if flag.value in (None, ""):
+      raise JaxlicError(
+        f"--{flag.name} is missing; give --config=configs/NAME.py --workdir=DIR"
+      )
+  if "model" not in CONFIG.value:
+    file = config_flags.get_config_filename(flags.FLAGS["config"])
+    raise JaxlicError(
+      f"{file} has no model; name another, such as configs/lapped.py"
+    )
+
+
+def unknown_field(words: list[str], error: Exception) -> str:
+  """The field that an error of ml_collections is about, and what is like it."""
+  meant = re.search(r'Did you mean "(.*?)"', str(error))
+  while error.__context__:
+    error = error.__context__
+  name = re.findall(r"[\w.]+", str(error))[-1]
+  given = (re.match(r"--?(?:no)?config\.([^=]+)", word) for word in words)
+  paths = [match[1] for match in given if match]
+  path = next((p for p in paths if name in (p, *p.split("."))), name)
+  way = f'did you mean "{meant[1]}"?' if meant else "see configs/default.py"
+  return f"{path}; {way}"
 
 
 def quieten() -> None:

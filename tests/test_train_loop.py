@@ -2,13 +2,15 @@
 
 import contextlib
 import itertools
+import sys
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import train
-from configs import bmshj2018_factorized
+from configs import bmshj2018_factorized, default
 from jaxlic import parallel, training
 from jaxlic.logs import Logs
 from jaxlic.types import JaxlicError
@@ -94,6 +96,44 @@ def test_local_devices_are_numbers():
   assert train.devices_of(["0", "3"]) == [0, 3]
   with pytest.raises(JaxlicError, match="are numbers, got 0,a; write"):
     train.devices_of(["0", "a"])
+
+
+@pytest.mark.filterwarnings("ignore:.*load_module")  # ml_collections'
+@pytest.mark.parametrize(
+  ("words", "match"),
+  [
+    ("--workdir=w", "--config is missing; give"),
+    ("--config={toy}", "--workdir is missing; give"),
+    ("--config={toy} --workdir=", "--workdir is missing; give"),
+    (
+      "--config=nope.py --workdir=w",
+      "--config cannot be read .No such.*nope.py'",
+    ),
+    ("--config={big} --workdir=w", "^a configuration's .* got 'big'; .*toy$"),
+    ("--config={default} --workdir=w", "default.py has no model; name"),
+    ("--config={toy} --workdir=w config.seed=1", "only flags, got 'config.se"),
+    (
+      "--config={toy} --workdir=w --config.optimizer.stepz=1",
+      'has no field optimizer.stepz; did you mean "steps".$',
+    ),
+    (
+      "--config={toy} --workdir=w --config.seed.x=1",
+      "has no field seed.x; see configs/default.py$",
+    ),
+  ],
+)
+def test_a_mistake_on_the_command_line_is_told(monkeypatch, words, match):
+  folder = Path(default.__file__).parent
+  files = {size: f"{folder}/lapped.py:{size}" for size in ("toy", "big")}
+  words = words.format(default=f"{folder}/default.py", **files).split()
+  monkeypatch.setattr(sys, "argv", ["train.py", *words])
+  train.flags.FLAGS.unparse_flags()
+  try:
+    with pytest.raises(JaxlicError, match=match):
+      train.parse_flags(sys.argv)
+  finally:
+    train.flags.FLAGS.unparse_flags()
+    train.flags.FLAGS.mark_as_parsed()
 
 
 @pytest.mark.filterwarnings("ignore:.*load_module")  # ml_collections'
