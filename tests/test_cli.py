@@ -237,6 +237,8 @@ def test_export_makes_a_codec_of_a_run(run, refuse, tmp_path):
   assert "codec mine" in run(*words, "--name", "mine", "--checkpoint", "0")
   assert "no checkpoint 7" in refuse(*words, "--checkpoint", "7")
   assert "1..64 characters" in refuse(*words, "--name", "Not A Name")
+  assert "codec my-codec" in run(*words[:2], tmp_path / "My Codec")
+  assert "with --name" in refuse(*words[:2], tmp_path / "é")
 
 
 def test_version(capsys):

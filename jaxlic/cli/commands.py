@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from argparse import Namespace
 from functools import partial
@@ -93,7 +94,7 @@ def export(options: Namespace) -> None:
   config, average = runs.load_average(options.workdir, step=options.checkpoint)
   trained = checkpoint.export(
     options.target,
-    name=options.name or Path(options.target).resolve().name,
+    name=options.name or _name_of(options.target),
     architecture=config["model"]["name"],
     options=config["model"]["options"],
     params=average,
@@ -103,6 +104,18 @@ def export(options: Namespace) -> None:
     f"{options.target}: codec {trained.name} {trained.fingerprint:#010x}, "
     f"{size} bytes"
   )
+
+
+def _name_of(folder: str) -> str:
+  """A codec's name, as a file can hold it, from its folder's."""
+  last = Path(folder).resolve().name
+  name = re.sub(r"[^a-z0-9._-]+", "-", last.lower())[:64]
+  if not name.strip("-"):
+    raise JaxlicError(
+      f"a codec's name has characters of a-z 0-9 . _ -, {folder} has none; "
+      "give it one with --name"
+    )
+  return name
 
 
 def prepare(options: Namespace) -> None:

@@ -69,7 +69,9 @@ def _add_files(add: Callable) -> None:
   command.add_argument("workdir", metavar="WORKDIR", help="of train.py")
   command.add_argument("target", metavar="OUT_DIR")
   command.add_argument(
-    "--name", help="kept in every file; default: OUT_DIR's last part"
+    "--name",
+    help="kept in every file; default: OUT_DIR's last part in lower case, with "
+    "- for what is none of a-z 0-9 . _",
   )
   command.add_argument(
     "--checkpoint",
@@ -98,7 +100,11 @@ def _add_measures(add: Callable) -> None:
 
   command = add("eval", help="measure rate and distortion on a folder")
   command.set_defaults(run=measures.evaluate)
-  command.add_argument("folder", metavar="DIR", help="images in and below it")
+  command.add_argument(
+    "folder",
+    metavar="DIR",
+    help="images in and below it; one that cannot be read ends the command",
+  )
   command.add_argument("--model", metavar="NAME_OR_DIR", help=_MODEL_HELP)
   command.add_argument(
     "--qualities",
@@ -127,7 +133,8 @@ def _add_quality(command: argparse.ArgumentParser) -> None:
     type=float,
     default=3.0,
     metavar="Q",
-    help="0 (smallest) to 6 (best), any number between; default 3",
+    help="0 (smallest) to 6 (best), any number between; default 3; codecs of "
+    "one rate ignore it",
   )
 
 
