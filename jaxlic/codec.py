@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from jaxlic import serial
 from jaxlic.coding import container, range_coder, ties
 from jaxlic.types import (
   Codec,
@@ -29,6 +30,7 @@ from jaxlic.types import (
   Outcome,
   Params,
   Payload,
+  Prediction,
   Stage,
   Tables,
 )
@@ -56,51 +58,101 @@ class _Compiled(NamedTuple):
   """The functions that evaluation, encoder and decoder share."""
 
   analyze: Callable
-  predict: list[Callable]
-  close: list[Callable | None]
-  quantize: list[Callable]
-  absorb: list[Callable]
-  bits: list[Callable]
+  stages: list["_Steps"]
   synthesize: Callable
 
 
+class _Steps(NamedTuple):
+  """Those of one stage; with an order, `predict` gives features."""
+
+  predict: Callable
+  around: Callable  # of ordered stages: a group's prediction and rows
+  close: Callable | None
+  quantize: Callable
+  put: Callable  # of ordered stages: a group's symbols onto the canvas
+  absorb: Callable
+  bits: Callable
+
+
+class _Portion(NamedTuple):
+  """What is coded at once: a stage, or a group of an ordered one."""
+
+  stage: int
+  places: Any  # [n] int32, padded; None: all
+  count: int  # of the predictions along their second axis, those not padded
+  total: int  # likewise, of the whole stage
+
+  def take(self, latent):
+    """The portion's latents, [1 n 1 c] if it is a group."""
+    if self.places is None:
+      return latent
+    flat = np.asarray(latent).reshape(-1, latent.shape[3])
+    return flat.take(self.places, 0, mode="clip")[None, :, None]
+
+
 def _compile(model: Model) -> _Compiled:
-  # Accelerators multiply in lower precision unless they are told not to, and
-  # other devices must agree on `predict` and `absorb` to a few last bits.
-  exact = jax.default_matmul_precision("highest")
-
-  @exact
-  def predict(stage: Stage, params, context, *, grid):
-    prediction = stage.predict(params, context, grid)
-    return prediction, stage.density.rows(prediction)
-
-  @exact
-  def absorb(stage: Stage, params, context, symbols, prediction, *, grid):
-    y_hat = stage.quantizer.from_symbols(symbols, prediction)
-    return stage.absorb(params, context, y_hat, grid)
-
-  @exact
+  @_exact
   def synthesize(params, context):
     return jnp.clip(model.synthesize(params, context), 0, 1)
 
-  def bits(stage: Stage, params, symbols, prediction):
-    y_hat = stage.quantizer.from_symbols(symbols, prediction)
-    return stage.density.bits(params, y_hat, prediction).sum()
-
-  def each(function, **options):
-    return [
-      jax.jit(functools.partial(function, stage), **options)
-      for stage in model.stages
-    ]
-
   return _Compiled(
-    analyze=jax.jit(exact(model.analyze)),
-    predict=each(predict, static_argnames="grid"),
-    close=[s.density.close and jax.jit(s.density.close) for s in model.stages],
-    quantize=[jax.jit(stage.quantizer.to_symbols) for stage in model.stages],
-    absorb=each(absorb, static_argnames="grid"),
-    bits=each(bits),
+    analyze=jax.jit(_exact(model.analyze)),
+    stages=[_compile_stage(stage) for stage in model.stages],
     synthesize=jax.jit(synthesize),
+  )
+
+
+def _exact(function: Callable) -> Callable:
+  """Accelerators multiply in lower precision unless they are told not to.
+
+  Other devices must agree on what predicts to a few last bits.
+  """
+  return jax.default_matmul_precision("highest")(function)
+
+
+def _compile_stage(stage: Stage) -> _Steps:
+  order, from_symbols = stage.order, stage.quantizer.from_symbols
+
+  @_exact
+  def predict(params, context, *, grid):
+    known = stage.predict(params, context, grid)
+    return known if order else (known, stage.density.rows(known))
+
+  @_exact
+  def around(params, features, canvas, places, group):
+    prediction = serial.around(order, params, features, canvas, places, group)
+    return prediction, stage.density.rows(prediction)
+
+  def put(canvas, places, symbols, prediction, *, grid):
+    y_hat = from_symbols(symbols, prediction)
+    return serial.put(order, canvas, places, y_hat, grid=grid)
+
+  @_exact
+  def absorb(params, context, symbols, prediction, *, grid):
+    y_hat = from_symbols(symbols, prediction)
+    return stage.absorb(params, context, y_hat, grid)
+
+  @_exact
+  def absorb_canvas(params, context, canvas, *, grid):
+    y_hat = serial.finish(order, canvas, grid)
+    return stage.absorb(params, context, y_hat, grid)
+
+  def bits(params, symbols, prediction, count):
+    y_hat = from_symbols(symbols, prediction)
+    cost = stage.density.bits(params, y_hat, prediction)
+    return jnp.where(
+      jnp.arange(cost.shape[1]) < count, cost.sum((0, 2, 3)), 0.0
+    ).sum()
+
+  on_grid = functools.partial(jax.jit, static_argnames="grid")
+  return _Steps(
+    predict=on_grid(predict),
+    around=jax.jit(around),
+    close=stage.density.close and jax.jit(stage.density.close),
+    quantize=jax.jit(stage.quantizer.to_symbols),
+    put=on_grid(put, donate_argnums=0),
+    absorb=on_grid(absorb_canvas if order else absorb),
+    bits=jax.jit(bits),
   )
 
 
@@ -124,15 +176,38 @@ def _apply(
   bits = {}
   for i, stage in enumerate(model.stages):
     stage_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, i)
-    prediction = stage.predict(params, context, grid)
     latent = latents[stage.spec.name]
-    relaxed = stage.quantizer.surrogate(
-      latent, prediction, stage_keys, temperature
+    relax = functools.partial(
+      stage.quantizer.surrogate,
+      latent,
+      keys=stage_keys,
+      temperature=temperature,
     )
+    prediction = stage.predict(params, context, grid)
+    if stage.order:
+      prediction = _refined(stage, params, prediction, latent, relax)
+    relaxed = relax(prediction)
     cost = stage.density.bits(params, relaxed.coded, prediction)
     bits[stage.spec.name] = cost.sum((1, 2, 3))
     context = stage.absorb(params, context, relaxed.value, grid)
   return Outcome(model.synthesize(params, context), bits)
+
+
+def _refined(
+  stage: Stage, params: Params, features: Array, latent: Array, relax: Callable
+) -> Prediction:
+  """The prediction of an ordered stage, all of whose positions are relaxed.
+
+  Where the relaxed value depends on the mean, which depends on its neighbours'
+  values, two rounds are exact for two groups, and close for more. Elsewhere
+  they are the same, and compiled to one.
+  """
+  zero = jnp.zeros_like(latent)
+  value = relax(Prediction(zero, zero)).value
+  for _ in range(2):
+    prediction = serial.parallel(stage.order, params, features, value)
+    value = relax(prediction).value
+  return prediction
 
 
 def _evaluate(
@@ -149,17 +224,20 @@ def _evaluate(
   """
   rate = _checked_rate(model, rate)
   latents = compiled.analyze(params, _padded(model, image), _vector(rate))
-  bits = {}
+  names = [stage.spec.name for stage in model.stages]
+  costs = {name: [] for name in names}
 
-  def quantize(i: int, stage: Stage, prediction, rows):
-    symbols = compiled.quantize[i](latents[stage.spec.name], prediction)
-    cost = compiled.bits[i](params, symbols, prediction)
-    bits[stage.spec.name] = float(cost)
+  def quantize(portion: _Portion, prediction, rows):
+    name, steps = names[portion.stage], compiled.stages[portion.stage]
+    symbols = steps.quantize(portion.take(latents[name]), prediction)
+    cost = steps.bits(params, symbols, prediction, portion.count)
+    costs[name].append(cost)
     return symbols
 
   size = image.shape[:2]
   context = _visit(model, compiled, params, size, rate, quantize)
   shown = compiled.synthesize(params, context)
+  bits = {name: float(np.sum(cost)) for name, cost in costs.items()}
   return Outcome(shown[0, : size[0], : size[1]], bits)
 
 
@@ -184,22 +262,36 @@ def _encode(
   """
   rate = _checked_rate(model, rate)
   latents = compiled.analyze(params, _padded(model, image), _vector(rate))
-  coder = range_coder.Encoder()
   models = _coder_models(tables)
-  sent = []
+  names = [stage.spec.name for stage in model.stages]
+  coded = [[] for _ in names]
 
-  def send(i: int, stage: Stage, prediction, rows):
-    symbols = compiled.quantize[i](latents[stage.spec.name], prediction)
-    rows = np.asarray(rows).ravel()
-    if compiled.close[i]:
-      ties.push(coder, rows, np.asarray(compiled.close[i](prediction)).ravel())
-    sent.append(np.asarray(symbols).ravel())
-    coder.push(sent[-1], rows, models[stage.spec.name])
+  def collect(portion: _Portion, prediction, rows):
+    name, steps = names[portion.stage], compiled.stages[portion.stage]
+    symbols = steps.quantize(portion.take(latents[name]), prediction)
+    arrays = [symbols, rows] + (
+      [steps.close(prediction)] if steps.close else []
+    )
+    coded[portion.stage].append([_counted(a, portion.count) for a in arrays])
     return symbols
 
   height, width = image.shape[:2]
-  _visit(model, compiled, params, (height, width), rate, send)
+  _visit(model, compiled, params, (height, width), rate, collect)
+  coder = range_coder.Encoder()
+  for name, steps, portions in zip(names, compiled.stages, coded, strict=True):
+    if steps.close:
+      lists = [[p[k].ravel() for p in portions] for k in (1, 2)]
+      ties.push(coder, *map(np.concatenate, lists))
+    for symbols, rows, *_ in portions:
+      coder.push(symbols, rows, models[name])
+  sent = [symbols for portions in coded for symbols, *_ in portions]
   return Payload(height, width, rate, range_coder.check(sent), coder.finish())
+
+
+def _counted(array: Array, count: int) -> np.ndarray:
+  """The first `count` entries [1 n w c ...], as a list of [...]."""
+  array = np.asarray(array)[:, :count]
+  return array.reshape(-1, *array.shape[4:])
 
 
 def _decode(
@@ -219,14 +311,23 @@ def _decode(
   _check_area(model, payload.height, payload.width)
   coder = range_coder.Decoder(payload.data)
   models = _coder_models(tables)
-  received = []
+  names = [stage.spec.name for stage in model.stages]
+  received, corrections, seen = [], {}, 0
 
-  def receive(i: int, stage: Stage, prediction, rows):
-    shape, rows = rows.shape, np.asarray(rows).ravel()
-    if compiled.close[i]:
-      rows = ties.pop(coder, rows)
-    received.append(coder.pop(rows, models[stage.spec.name]))
-    return received[-1].reshape(shape)
+  def receive(portion: _Portion, prediction, rows):
+    nonlocal seen
+    i, shape, rows = portion.stage, rows.shape, _counted(rows, portion.count)
+    if compiled.stages[i].close:
+      if i not in corrections:
+        every = rows.size // portion.count * portion.total
+        corrections[i], seen = ties.pop(coder, every), 0
+      flat = ties.correct(rows.ravel(), corrections[i], seen)
+      rows, seen = flat.reshape(rows.shape), seen + rows.size
+    symbols = coder.pop(rows, models[names[i]])
+    received.append(symbols)
+    padded = np.zeros(shape[:4], np.int32)
+    padded[:, : portion.count] = symbols.reshape(1, -1, *shape[2:4])
+    return padded
 
   size = payload.height, payload.width
   context = _visit(model, compiled, params, size, rate, receive)
@@ -237,17 +338,35 @@ def _decode(
 def _visit(model, compiled, params, size, rate, symbols_of) -> Context:
   """Visits all stages of an image of `size` (h, w); returns what is known.
 
-  `symbols_of(i, stage, prediction, rows)` gives a stage's symbols.
+  `symbols_of(portion, prediction, rows)` gives a portion's symbols.
   """
   context: Context = {"rate": _vector(rate)}
   grid = _grid(model, *size)
   for i, stage in enumerate(model.stages):
-    prediction, rows = compiled.predict[i](params, context, grid=grid)
-    symbols = symbols_of(i, stage, prediction, rows)
-    context = compiled.absorb[i](
-      params, context, symbols, prediction, grid=grid
-    )
+    steps = compiled.stages[i]
+    known = steps.predict(params, context, grid=grid)
+    if stage.order:
+      canvas = _visit_groups(i, stage, steps, params, known, symbols_of)
+      context = steps.absorb(params, context, canvas, grid=grid)
+    else:
+      prediction, rows = known
+      portion = _Portion(i, None, rows.shape[1], rows.shape[1])
+      symbols = symbols_of(portion, prediction, rows)
+      context = steps.absorb(params, context, symbols, prediction, grid=grid)
   return context
+
+
+def _visit_groups(i, stage, steps, params, features, symbols_of) -> Array:
+  """Visits the groups of an ordered stage; returns the full canvas."""
+  grid = features.shape[1:3]
+  canvas = serial.empty(stage.order, grid, stage.spec.channels)
+  every, counts = serial.portions(stage.order, grid)
+  for group, (places, count) in enumerate(zip(every, counts, strict=True)):
+    prediction, rows = steps.around(params, features, canvas, places, group)
+    portion = _Portion(i, places, int(count), int(counts.sum()))
+    symbols = symbols_of(portion, prediction, rows)
+    canvas = steps.put(canvas, places, symbols, prediction, grid=grid)
+  return canvas
 
 
 def _check_symbols(received: list[np.ndarray], expected: int) -> None:

@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
-from jaxlic.types import Model
+from jaxlic import serial
+from jaxlic.types import Model, Stage
 
 HEIGHT, WIDTH = 512, 768  # the image that is counted, a Kodak photograph's
 
@@ -63,8 +64,8 @@ def _encoder(model: Model) -> Callable:
     latents = model.analyze(params, image, rate)
     context = {"rate": rate}
     for stage in model.stages:
-      prediction = stage.predict(params, context, grid)
       latent = latents[stage.spec.name]
+      prediction = _predict(stage, params, context, grid)
       symbols = stage.quantizer.to_symbols(latent, prediction)
       if stage is not model.stages[-1]:
         y_hat = stage.quantizer.from_symbols(symbols, prediction)
@@ -81,7 +82,7 @@ def _decoder(model: Model) -> Callable:
   def walk(params, rate):
     context = {"rate": rate}
     for stage in model.stages:
-      prediction = stage.predict(params, context, grid)
+      prediction = _predict(stage, params, context, grid)
       rows = stage.density.rows(prediction)
       symbols = jnp.zeros(rows.shape, jnp.int32)
       y_hat = stage.quantizer.from_symbols(symbols, prediction)
@@ -89,6 +90,15 @@ def _decoder(model: Model) -> Callable:
     return model.synthesize(params, context)
 
   return walk
+
+
+def _predict(stage: Stage, params, context, grid):
+  """Every position's prediction; ordered ones compute each just once, too."""
+  known = stage.predict(params, context, grid)
+  if not stage.order:
+    return known
+  blank = jnp.zeros((1, *grid, stage.spec.channels))
+  return serial.parallel(stage.order, params, known, blank)
 
 
 def _grid(model: Model) -> tuple[int, int]:

@@ -80,14 +80,31 @@ class StageSpec:
   channels: int
 
 
+class Order(NamedTuple):
+  """How the positions of a stage follow each other, group after group.
+
+  The positions of a group are coded together, each given its neighbours in
+  earlier groups; those in its own and in later groups, and those outside the
+  image, count as 0.
+  """
+
+  groups: Callable  # (grid (h, w)) -> int32 [h w], numpy: 0..n-1, none empty
+  taps: tuple[tuple[int, int], ...]  # (down, right) of t neighbours
+  refine: Callable  # (params, features [b h w f], neighbours [b h w t c],
+  # groups [h w]) -> Prediction; position by position, so that it also takes
+  # n positions as [1 n 1 ...]
+
+
 class Stage(NamedTuple):
-  """A group of latents that is coded together."""
+  """A group of latents that is coded together, or, with an order, in turn."""
 
   spec: StageSpec
   quantizer: Quantizer
   density: Density
-  predict: Callable  # (params, context, grid (h, w)) -> Prediction
+  predict: Callable  # (params, context, grid (h, w)) -> Prediction, or, with
+  # an order, the features [b h w f] that it refines to one
   absorb: Callable  # (params, context, y_hat, grid (h, w)) -> context
+  order: Order | None = None
 
 
 @dataclasses.dataclass(frozen=True)

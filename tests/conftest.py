@@ -18,6 +18,8 @@ TOY_OPTIONS = {
   "bmshj2018-factorized": {"width": 6, "latent": 8},
   "bmshj2018-hyperprior": {"width": 6, "latent": 8},
   "mbt2018-mean": {"width": 6, "latent": 8},
+  "mbt2018": {"width": 6, "latent": 8},
+  "mbt2018-checkerboard": {"width": 6, "latent": 8},
 }
 
 

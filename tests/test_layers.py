@@ -15,7 +15,8 @@ ARROWS = {
   "metrics": ("types",),
   "entropy": ("types", "nn", "coding.tables"),
   "models": ("types", "nn", "quantize", "entropy"),
-  "codec": ("types", "coding"),
+  "serial": ("types",),
+  "codec": ("types", "coding", "serial"),
   "optimizer": ("types",),
   "training": ("types", "metrics"),
   "parallel": ("types",),
@@ -24,7 +25,7 @@ ARROWS = {
   "configuration": ("types", "metrics", "training"),
   "workdir": ("types", "data"),
   "runs": ("types", "data", "training", "workdir"),
-  "complexity": ("types",),
+  "complexity": ("types", "serial"),
   "checkpoint": (
     "types",
     "coding.container",

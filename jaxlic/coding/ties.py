@@ -12,6 +12,7 @@ are split into a low part coded uniformly and a high part coded geometrically.
 """
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -21,6 +22,13 @@ from jaxlic.types import JaxlicError
 
 _COUNT_UNIT, _GAP_UNIT = 4, 4096
 _GEOMETRIC, _RESIDUE, _COUNT_LOW, _GAP_LOW = range(4)  # rows of the tables
+
+
+class Corrections(NamedTuple):
+  """The rows that the encoder marked."""
+
+  places: Int[np.ndarray, "m"]  # ascending
+  residues: Int[np.ndarray, "m"]  # rows modulo 3
 
 
 def push(
@@ -36,30 +44,37 @@ def push(
   _push(encoder, rows[places] % 3, _RESIDUE)
 
 
-def pop(
-  decoder: range_coder.Decoder, rows: Int[np.ndarray, "n"]
-) -> Int[np.ndarray, "n"]:
-  """Returns this device's rows, corrected by those that were sent.
+def pop(decoder: range_coder.Decoder, count: int) -> Corrections:
+  """Returns what was sent of a list of `count` rows.
 
   Raises:
-    JaxlicError: If the list does not fit the rows.
+    JaxlicError: If the list does not fit that many rows.
   """
-  count = int(_pop_split(decoder, 1, _COUNT_UNIT, _COUNT_LOW)[0])
-  if not 0 <= count <= len(rows):
+  sent = int(_pop_split(decoder, 1, _COUNT_UNIT, _COUNT_LOW)[0])
+  if not 0 <= sent <= count:
     raise JaxlicError(
-      f"the payload is damaged: it corrects {count} of {len(rows)} rows; "
+      f"the payload is damaged: it corrects {sent} of {count} rows; fetch the "
+      "file again"
+    )
+  places = np.cumsum(_pop_split(decoder, sent, _GAP_UNIT, _GAP_LOW) + 1) - 1
+  if sent and (places.min() < 0 or places.max() >= count):
+    raise JaxlicError(
+      f"the payload is damaged: it corrects row {places.max()} of {count}; "
       "fetch the file again"
     )
-  places = np.cumsum(_pop_split(decoder, count, _GAP_UNIT, _GAP_LOW) + 1) - 1
-  if count and (places.min() < 0 or places.max() >= len(rows)):
-    raise JaxlicError(
-      f"the payload is damaged: it corrects row {places.max()} of {len(rows)}; "
-      "fetch the file again"
-    )
-  sent = _pop(decoder, count, _RESIDUE)
+  return Corrections(places, _pop(decoder, sent, _RESIDUE))
+
+
+def correct(
+  rows: Int[np.ndarray, "n"], corrections: Corrections, start: int = 0
+) -> Int[np.ndarray, "n"]:
+  """Returns this device's rows, corrected; they are the list's from `start`."""
+  first, last = np.searchsorted(corrections.places, [start, start + len(rows)])
+  places = corrections.places[first:last] - start
   rows = rows.copy()
   # -1, 0 or 1, whichever makes the residue that was sent.
-  rows[places] += (sent - rows[places] + 1) % 3 - 1
+  change = (corrections.residues[first:last] - rows[places] + 1) % 3 - 1
+  rows[places] += change.astype(rows.dtype)
   return rows
 
 

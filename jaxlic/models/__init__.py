@@ -1,5 +1,6 @@
 """The models, one file per paper, and the only registry of them."""
 
+import functools
 import inspect
 from collections.abc import Callable
 
@@ -11,6 +12,10 @@ MODELS: dict[str, Callable[..., Model]] = {
   "bmshj2018-factorized": bmshj2018.make_factorized,
   "bmshj2018-hyperprior": bmshj2018.make_hyperprior,
   "mbt2018-mean": mbt2018.make_mean,
+  "mbt2018": mbt2018.make_joint,
+  "mbt2018-checkerboard": functools.partial(
+    mbt2018.make_joint, order="checkerboard", name="mbt2018-checkerboard"
+  ),
 }
 
 

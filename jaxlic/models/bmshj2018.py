@@ -29,7 +29,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxlic.entropy import factorized, gaussian
-from jaxlic.models import precision
+from jaxlic.models import context, precision
 from jaxlic.nn import resample
 from jaxlic.nn.gdn import GDN
 from jaxlic.quantize import surrogates
@@ -157,20 +157,25 @@ def with_hyper(
   hyper_synthesis: nn.Module,
   read: Callable,
   quantizer: Quantizer,
+  context_model: context.ContextModel | None = None,
 ) -> Model:
   """Returns a model of two stages: z, then y as a Gaussian that z predicts.
 
   `hyper_analysis` maps y to z, with `hyper_analysis.width` channels at a
   quarter of y's grid, rounded up; `hyper_synthesis` maps z and the grid to what
   `read` turns into the prediction of y. Both stages share the `quantizer`.
+
+  With a `context_model`, `read` gives the features that this refines, by the
+  latents around each that are decoded before it.
   """
   width, latent = hyper_analysis.width, analysis.latent
 
   def init(key: Array) -> dict:
-    keys = jax.random.split(key, 5)
+    keys = jax.random.split(key, 6)
     image, y = jnp.zeros((1, STRIDE, STRIDE, 3)), jnp.zeros((1, 1, 1, latent))
     z = jnp.zeros((1, 1, 1, width))
-    return {
+    extra = context_model.init(keys[5]) if context_model else {}
+    return extra | {
       "analysis": analysis.init(keys[0], image),
       "synthesis": synthesis.init(keys[1], y),
       "hyper_analysis": hyper_analysis.init(keys[2], y),
@@ -186,7 +191,7 @@ def with_hyper(
     hyper = hyper_synthesis.apply(params["hyper_synthesis"], z_hat, grid)
     return context | {"hyper": hyper}
 
-  def predict_y(params: dict, context: dict, grid) -> Prediction:
+  def predict_y(params: dict, context: dict, grid) -> Prediction | Array:
     return read(context["hyper"])
 
   def synthesize(params: dict, context: dict) -> Float[Array, "b H W 3"]:
@@ -205,6 +210,7 @@ def with_hyper(
     gaussian.by_scale(),
     predict_y,
     absorb_as("y"),
+    context_model and context_model.order,
   )
   return Model(spec, init, analyze, (z_stage, y_stage), synthesize)
 

@@ -1,11 +1,15 @@
-"""The mean-scale hyperprior: z predicts the mean and the scale of every y.
+"""The mean-scale hyperprior, and its joint autoregressive form.
+
+z predicts the mean and the scale of every y; jointly with the latents around it
+that are decoded before, by models/context.py.
 
 The transforms are those of bmshj2018. The hyper transforms see y itself, use
 leaky ReLUs, and the hyper synthesis is wider, with two numbers per latent.
 
 References:
   Minnen, Balle, Toderici, "Joint autoregressive and hierarchical priors for
-  learned image compression", 2018 (the model without its autoregression).
+  learned image compression", 2018 (the mean-scale hyperprior is this model
+  without its autoregression).
   Begaint et al., "CompressAI", 2020, models/google.py (layers and widths).
 """
 
@@ -16,12 +20,13 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxlic.models import bmshj2018, precision
+from jaxlic.models import bmshj2018, context, precision
 from jaxlic.nn import resample
 from jaxlic.quantize import surrogates
 from jaxlic.types import Model, Prediction
 
 WIDE_FROM = 5  # the first quality of the wide networks
+JOINT_WIDTH = 192
 
 
 def make_mean(
@@ -51,19 +56,68 @@ def make_mean(
   width, latent = bmshj2018.published_widths(quality, width, latent, WIDE_FROM)
   dtype = precision.checked(dtype)
 
-  def read(hyper: Float[Array, "b h w c"]) -> Prediction:
-    scale, mean = jnp.split(hyper, 2, -1)
-    return Prediction(mean=mean, scale=scale)
-
   return bmshj2018.with_hyper(
     bmshj2018.model_spec(name, quality),
     bmshj2018.Analysis(width, latent, norm, dtype),
     bmshj2018.Synthesis(width, norm, dtype),
     HyperAnalysis(width, dtype),
     HyperSynthesis(latent, dtype),
-    read,
+    read_scale_and_mean,
     surrogates.make(surrogate),
   )
+
+
+def make_joint(
+  *,
+  quality: int = 4,
+  width: int | None = None,
+  latent: int | None = None,
+  norm: str = "sqrt",
+  order: str = "raster",
+  surrogate: str = "noise",
+  dtype: str = "float32",
+  name: str = "mbt2018",
+) -> Model:
+  """Returns the joint autoregressive and hierarchical prior.
+
+  Args:
+    quality: As in `make_mean`.
+    width: As in `make_mean`; 192 for every quality.
+    latent: As in `make_mean`.
+    norm: As in `make_mean`.
+    order: "raster", or "checkerboard" (He 2021); see models/context.py.
+    surrogate: As in `make_mean`.
+    dtype: As in `make_mean`.
+    name: The model's name.
+
+  Raises:
+    JaxlicError: If there is no such quality, order, surrogate or dtype.
+  """
+  width = JOINT_WIDTH if width is None else width
+  width, latent = bmshj2018.published_widths(quality, width, latent, WIDE_FROM)
+  dtype = precision.checked(dtype)
+  return bmshj2018.with_hyper(
+    bmshj2018.model_spec(name, quality),
+    bmshj2018.Analysis(width, latent, norm, dtype),
+    bmshj2018.Synthesis(width, norm, dtype),
+    HyperAnalysis(width, dtype),
+    HyperSynthesis(latent, dtype),
+    lambda hyper: hyper,
+    surrogates.make(surrogate),
+    context.make(
+      order,
+      latent=latent,
+      outputs=2 * latent,
+      read=read_scale_and_mean,
+      dtype=dtype,
+    ),
+  )
+
+
+def read_scale_and_mean(numbers: Float[Array, "b h w c"]) -> Prediction:
+  """Returns the prediction of a Gaussian: scales first, then means."""
+  scale, mean = jnp.split(numbers, 2, -1)
+  return Prediction(mean=mean, scale=scale)
 
 
 class HyperAnalysis(nn.Module):
