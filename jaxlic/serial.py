@@ -57,11 +57,11 @@ def parallel(
   return order.refine(params, features, neighbours, jnp.asarray(groups))
 
 
-def empty(order: Order, grid: Grid, channels: int) -> Float[np.ndarray, "m c"]:
+def empty(order: Order, grid: Grid, channels: int) -> Float[Array, "m c"]:
   """Returns the canvas before the first group."""
   r = reach(order)
   area = (grid[0] + 2 * r) * (grid[1] + 2 * r)
-  return np.zeros((area, channels), np.float32)
+  return jnp.zeros((area, channels))
 
 
 def around(
