@@ -77,3 +77,27 @@ class UpConv(nn.Module):
     bias = self.param("bias", nn.initializers.zeros, (self.features,))
     x, kernel, bias = (v.astype(self.dtype) for v in (x, kernel, bias))
     return strided.up_convolve(x, kernel) + bias
+
+
+class SubpixelConv(nn.Module):
+  """A 3x3 convolution to `factor**2` times the channels, moved into space.
+
+  Channel `(i * factor + j) * features + c` of the convolution is feature c of
+  the pixels whose row is i and whose column is j modulo `factor`, the order of
+  `depth_to_space`.
+
+  References:
+    Shi et al., "Real-time single image and video super-resolution using an
+    efficient sub-pixel convolutional neural network", 2016, section 3. Differs
+    in the order of channels, which has the feature first there.
+  """
+
+  features: int
+  factor: int = 2
+  dtype: DTypeLike = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b H W d"]:
+    wide = self.factor**2 * self.features
+    x = conv(wide, 3, dtype=self.dtype, name="conv")(x)
+    return depth_to_space(x, self.factor)

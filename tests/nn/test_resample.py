@@ -41,6 +41,12 @@ def test_a_ragged_image_is_refused():
     resample.space_to_depth(jnp.zeros((1, 3, 4, 1)), 2)
 
 
+def constant(module, x, value):
+  """The module's parameters, all of one value."""
+  shapes = jax.eval_shape(module.init, jax.random.key(0), x)
+  return jax.tree.map(lambda leaf: jnp.full(leaf.shape, value), shapes)
+
+
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("size", range(1, 8))
 def test_stride_two_halves_a_size_and_rounds_up(size, kernel):
@@ -93,3 +99,23 @@ def test_up_convolution_has_the_transposed_convolution_s_gradient():
   expected = jax.grad(lambda k: (transposed(x, k) * weight).sum())(kernel)
   # As above.
   np.testing.assert_allclose(jax.grad(phases)(kernel), expected, atol=1e-5)
+
+
+def test_sub_pixel_channels_are_rows_columns_features():
+  x = jnp.zeros((1, 2, 3, 1))
+  module = resample.SubpixelConv(2, 2)
+  params = constant(module, x, 0.0)
+  params["params"]["conv"]["bias"] = jnp.arange(8.0)
+  y = module.apply(params, x)
+  np.testing.assert_array_equal(y[0, 2:4, 4:6, 0], [[0, 2], [4, 6]])
+  np.testing.assert_array_equal(y[0, 2:4, 4:6, 1], [[1, 3], [5, 7]])
+
+
+def test_a_sub_pixel_convolution_is_padded_by_one():
+  x = jnp.ones((1, 2, 2, 1))
+  module = resample.SubpixelConv(1, 3)
+  params = constant(module, x, 1.0)
+  # Four taps meet ones at each position, and the bias is one.
+  np.testing.assert_array_equal(
+    module.apply(params, x), np.full((1, 6, 6, 1), 5)
+  )

@@ -1,0 +1,111 @@
+"""The networks of Cheng 2020: residual blocks, with and without attention.
+
+    analysis         Down Block Down [A] Block Down Block conv3/2 [A]
+    synthesis        [A] Block Up Block Up [A] Block Up Block subpixel3
+    hyper analysis   conv3 conv3 conv3/2 conv3 conv3/2
+    hyper synthesis  conv3 subpixel3 conv3 subpixel3 conv3
+
+with leaky ReLUs of slope 0.01 between the convolutions of the hyper networks,
+and attention, A, in one of the two variants ("attn"; the other is "anchor").
+All have one width, but for the second half of the hyper synthesis.
+
+References:
+  Cheng, Sun, Takeuchi, Katto, "Learned image compression with discretized
+  Gaussian mixture likelihoods and attention modules", 2020.
+  Begaint et al., "CompressAI", 2020, models/waseda.py (layers and widths).
+"""
+
+import functools
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from jaxlic.nn import resample
+from jaxlic.nn.attention import Attention
+from jaxlic.nn.cheng import DownBlock, ResidualBlock, UpBlock
+
+
+class Analysis(nn.Module):
+  """From the image to y, at stride 16, with `width` channels.
+
+  What makes y itself, the last convolution and the attention after it, computes
+  in float32.
+  """
+
+  width: int
+  attention: bool = False
+  dtype: DTypeLike = jnp.float32
+
+  @property
+  def latent(self) -> int:
+    """The channels of y."""
+    return self.width
+
+  @nn.compact
+  def __call__(self, x: Float[Array, "b H W 3"]) -> Float[Array, "b h w c"]:
+    for k in range(3):
+      x = DownBlock(self.width, self.dtype, name=f"down{k}")(x)
+      if k == 1 and self.attention:
+        x = Attention(self.dtype, name="attention0")(x)
+      x = ResidualBlock(self.width, self.dtype, name=f"block{k}")(x)
+    x = resample.conv(self.width, 3, 2, name="conv")(x)
+    return Attention(name="attention1")(x) if self.attention else x
+
+
+class Synthesis(nn.Module):
+  """From y to the image."""
+
+  width: int
+  attention: bool = False
+  dtype: DTypeLike = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b H W 3"]:
+    if self.attention:
+      x = Attention(self.dtype, name="attention0")(x)
+    for k in range(3):
+      x = ResidualBlock(self.width, self.dtype, name=f"block{k}")(x)
+      x = UpBlock(self.width, self.dtype, name=f"up{k}")(x)
+      if k == 1 and self.attention:
+        x = Attention(self.dtype, name="attention1")(x)
+    x = ResidualBlock(self.width, self.dtype, name="block3")(x)
+    return resample.SubpixelConv(3, name="up3")(x)
+
+
+class HyperAnalysis(nn.Module):
+  """From y to z, at a quarter of y's grid, rounded up."""
+
+  width: int
+  dtype: DTypeLike = jnp.float32
+
+  @nn.compact
+  def __call__(self, y: Float[Array, "b h w c"]) -> Float[Array, "b u v d"]:
+    conv = functools.partial(resample.conv, self.width, 3, dtype=self.dtype)
+    x = nn.leaky_relu(conv(name="conv0")(y))
+    x = nn.leaky_relu(conv(name="conv1")(x))
+    x = nn.leaky_relu(conv(2, name="conv2")(x))
+    x = nn.leaky_relu(conv(name="conv3")(x))
+    return resample.conv(self.width, 3, 2, name="conv4")(x)
+
+
+class HyperSynthesis(nn.Module):
+  """From z to two numbers for every latent, on y's grid."""
+
+  width: int
+  dtype: DTypeLike = jnp.float32
+
+  @nn.compact
+  def __call__(
+    self, z: Float[Array, "b u v d"], grid: tuple[int, int]
+  ) -> Float[Array, "b h w c"]:
+    conv = functools.partial(resample.conv, dtype=self.dtype)
+    up_conv = functools.partial(resample.SubpixelConv, dtype=self.dtype)
+    middle = self.width * 3 // 2
+    x = nn.leaky_relu(conv(self.width, 3, name="conv0")(z))
+    x = nn.leaky_relu(up_conv(self.width, name="up0")(x))
+    x = nn.leaky_relu(conv(middle, 3, name="conv1")(x))
+    x = nn.leaky_relu(up_conv(middle, name="up1")(x))
+    x = resample.conv(2 * self.width, 3, name="conv2")(x)
+    return x[:, : grid[0], : grid[1]]

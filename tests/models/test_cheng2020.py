@@ -1,0 +1,83 @@
+import math
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxlic.models import cheng2020
+
+# Sums over `parameters()` of CompressAI 1.2.8's g_a, g_s, h_a and h_s, of its
+# Cheng2020Anchor and Cheng2020Attention, by (attention, N).
+COUNTS = {
+  (False, 128): (1_857_664, 5_228_812, 737_920, 2_729_792),
+  (False, 192): (4_175_040, 11_750_796, 1_659_840, 6_140_640),
+  (True, 128): (2_532_736, 5_903_884, 737_920, 2_729_792),
+  (True, 192): (5_691_456, 13_267_212, 1_659_840, 6_140_640),
+}
+
+
+def networks(width, attention, dtype="float32"):
+  return (
+    cheng2020.Analysis(width, attention, dtype),
+    cheng2020.Synthesis(width, attention, dtype),
+    cheng2020.HyperAnalysis(width, dtype),
+    cheng2020.HyperSynthesis(width, dtype),
+  )
+
+
+def trace(modules, height, width):
+  """(outputs, parameters) of the networks, as shapes; y has this grid."""
+  analysis, synthesis, hyper_analysis, hyper_synthesis = modules
+  key = jax.random.key(0)
+
+  def run():
+    image = jnp.zeros((2, 16 * height, 16 * width, 3))
+    y, a = analysis.init_with_output(key, image)
+    shown, s = synthesis.init_with_output(key, y)
+    z, ha = hyper_analysis.init_with_output(key, y)
+    hyper, hs = hyper_synthesis.init_with_output(key, z, y.shape[1:3])
+    return (y, shown, z, hyper), (a, s, ha, hs)
+
+  return jax.eval_shape(run)
+
+
+def count(params):
+  return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+
+
+@pytest.mark.parametrize(("attention", "width"), COUNTS)
+def test_parameter_counts_are_the_published_ones(attention, width):
+  _, params = trace(networks(width, attention), 1, 1)
+  assert tuple(map(count, params)) == COUNTS[attention, width]
+
+
+@pytest.mark.parametrize("attention", [False, True])
+@pytest.mark.parametrize("size", [1, 4, 5, 7])
+def test_networks_fit_each_other_on_every_grid(attention, size):
+  outputs, _ = trace(networks(4, attention), size, 3)
+  y, shown, z, hyper = (leaf.shape for leaf in outputs)
+  assert y == (2, size, 3, cheng2020.Analysis(4).latent)
+  assert shown == (2, 16 * size, 48, 3)
+  assert z == (2, -(-size // 4), 1, 4)
+  assert hyper == (2, size, 3, 8)
+
+
+@pytest.mark.parametrize("attention", [False, True])
+def test_networks_of_bfloat16_end_in_float32(attention):
+  outputs, params = trace(networks(4, attention, "bfloat16"), 1, 1)
+  types = {leaf.dtype for leaf in jax.tree.leaves((outputs, params))}
+  assert types == {jnp.dtype("float32")}
+
+
+def test_what_makes_y_is_not_rounded_to_bfloat16():
+  # The last down block and residual block end in bfloat16; what follows does
+  # not: a convolution, and the 19 of an attention.
+  module = cheng2020.Analysis(4, attention=True, dtype="bfloat16")
+  image = jnp.zeros((1, 16, 16, 3))
+  params = jax.eval_shape(module.init, jax.random.key(0), image)
+  program = str(jax.make_jaxpr(module.apply)(params, image))
+  lines = [
+    line for line in program.splitlines() if "= conv_general_dilated" in line
+  ]
+  full = [":f32[" in line for line in lines]
+  assert full == (len(lines) - 20) * [False] + 20 * [True]
