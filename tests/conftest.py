@@ -20,6 +20,15 @@ TOY_OPTIONS = {
   "mbt2018-mean": {"width": 6, "latent": 8},
   "mbt2018": {"width": 6, "latent": 8},
   "mbt2018-checkerboard": {"width": 6, "latent": 8},
+  "cheng2020-anchor": {"width": 6},
+  "cheng2020-attn": {"width": 6},
+  "cheng2020-anchor-checkerboard": {"width": 6},
+  "elic2022": {
+    "width": 6,
+    "latent": 8,
+    "groups": (2, 3),
+    "context_widths": (4, 4),
+  },
 }
 
 

@@ -4,7 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable
 
-from jaxlic.models import bmshj2018, lapped, mbt2018
+from jaxlic.models import bmshj2018, cheng2020, elic2022, lapped, mbt2018
 from jaxlic.types import JaxlicError, Model
 
 MODELS: dict[str, Callable[..., Model]] = {
@@ -16,6 +16,14 @@ MODELS: dict[str, Callable[..., Model]] = {
   "mbt2018-checkerboard": functools.partial(
     mbt2018.make_joint, order="checkerboard", name="mbt2018-checkerboard"
   ),
+  "cheng2020-anchor": cheng2020.make,
+  "cheng2020-attn": functools.partial(
+    cheng2020.make, attention=True, name="cheng2020-attn"
+  ),
+  "cheng2020-anchor-checkerboard": functools.partial(
+    cheng2020.make, order="checkerboard", name="cheng2020-anchor-checkerboard"
+  ),
+  "elic2022": elic2022.make,
 }
 
 

@@ -1,4 +1,4 @@
-"""The networks of Cheng 2020: residual blocks, with and without attention.
+"""Cheng 2020: residual blocks, a context model, with and without attention.
 
     analysis         Down Block Down [A] Block Down Block conv3/2 [A]
     synthesis        [A] Block Up Block Up [A] Block Up Block subpixel3
@@ -8,6 +8,10 @@
 with leaky ReLUs of slope 0.01 between the convolutions of the hyper networks,
 and attention, A, in one of the two variants ("attn"; the other is "anchor").
 All have one width, but for the second half of the hyper synthesis.
+
+y is predicted jointly by z and by the latents around each position, see
+models/context.py: as one Gaussian each, which is CompressAI's form, or as the
+paper's mixture of three.
 
 References:
   Cheng, Sun, Takeuchi, Katto, "Learned image compression with discretized
@@ -22,9 +26,66 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from jaxlic.models import bmshj2018, context, mbt2018, precision
 from jaxlic.nn import resample
 from jaxlic.nn.attention import Attention
 from jaxlic.nn.cheng import DownBlock, ResidualBlock, UpBlock
+from jaxlic.quantize import surrogates
+from jaxlic.types import JaxlicError, Model
+
+QUALITIES = 6
+NARROW, WIDE = 128, 192
+WIDE_FROM = 4  # the first quality of the wide networks
+
+
+def make(
+  *,
+  quality: int = 3,
+  width: int | None = None,
+  attention: bool = False,
+  order: str = "raster",
+  surrogate: str = "noise",
+  dtype: str = "float32",
+  name: str = "cheng2020-anchor",
+) -> Model:
+  """Returns the model of a published quality.
+
+  Args:
+    quality: 1 (fewest bits) to 6: the weight of the distortion, and the width.
+    width: Channels of everything, instead of the quality's.
+    attention: Whether the transforms have attention blocks.
+    order: "raster", or "checkerboard" (He 2021); see models/context.py.
+    surrogate: What stands for rounding in training, see quantize/surrogates.py.
+    dtype: What the convolutions compute in, see nn/__init__.py.
+    name: The model's name.
+
+  Raises:
+    JaxlicError: If there is no such quality, order, surrogate or dtype.
+  """
+  if not 1 <= quality <= QUALITIES:
+    raise JaxlicError(
+      f"a published quality of Cheng 2020 is in 1..{QUALITIES}, got {quality}; "
+      "choose one of them, and set width for another network"
+    )
+  published = WIDE if quality >= WIDE_FROM else NARROW
+  width = published if width is None else width
+  dtype = precision.checked(dtype)
+  return bmshj2018.with_hyper(
+    bmshj2018.model_spec(name, quality),
+    Analysis(width, attention, dtype),
+    Synthesis(width, attention, dtype),
+    HyperAnalysis(width, dtype),
+    HyperSynthesis(width, dtype),
+    lambda hyper: hyper,
+    surrogates.make(surrogate),
+    context.make(
+      order,
+      latent=width,
+      outputs=2 * width,
+      read=mbt2018.read_scale_and_mean,
+      dtype=dtype,
+    ),
+  )
 
 
 class Analysis(nn.Module):

@@ -71,6 +71,13 @@ def make(
   return ContextModel(init, Order(groups, taps, refine))
 
 
+def unless_first(
+  context: Float[Array, "b h w c"], groups: Int[Array, "h w"]
+) -> Float[Array, "b h w c"]:
+  """Returns the context with zeros where nothing can be known yet."""
+  return jnp.where(groups[:, :, None] > 0, context, 0)
+
+
 class Refinement(nn.Module):
   """From features and neighbours to the numbers of a prediction."""
 
@@ -91,7 +98,7 @@ class Refinement(nn.Module):
       2 * self.latent, self.taps, self.dtype, name="masked"
     )(around)
     if self.first_alone:
-      context = jnp.where(groups[:, :, None] > 0, context, 0)
+      context = unless_first(context, groups)
     x = jnp.concatenate([features.astype(context.dtype), context], -1)
     for k, width in enumerate((10 * self.latent // 3, 8 * self.latent // 3)):
       x = nn.leaky_relu(nn.Dense(width, dtype=self.dtype, name=f"dense{k}")(x))
