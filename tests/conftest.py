@@ -29,6 +29,13 @@ TOY_OPTIONS = {
     "groups": (2, 3),
     "context_widths": (4, 4),
   },
+  "ms2020": {
+    "width": 6,
+    "latent": 8,
+    "slices": 2,
+    "hyper_widths": (6, 7, 8),
+    "slice_widths": (7, 6),
+  },
 }
 
 

@@ -4,7 +4,14 @@ import functools
 import inspect
 from collections.abc import Callable
 
-from jaxlic.models import bmshj2018, cheng2020, elic2022, lapped, mbt2018
+from jaxlic.models import (
+  bmshj2018,
+  cheng2020,
+  elic2022,
+  lapped,
+  mbt2018,
+  ms2020,
+)
 from jaxlic.types import JaxlicError, Model
 
 MODELS: dict[str, Callable[..., Model]] = {
@@ -24,6 +31,7 @@ MODELS: dict[str, Callable[..., Model]] = {
     cheng2020.make, order="checkerboard", name="cheng2020-anchor-checkerboard"
   ),
   "elic2022": elic2022.make,
+  "ms2020": ms2020.make,
 }
 
 
