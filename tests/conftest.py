@@ -16,6 +16,7 @@ COMPILE_QUICKLY = {
 TOY_OPTIONS = {
   "lapped": {"width": 12, "groups": (4, 5, 7), "two_pass": 1},
   "bmshj2018-factorized": {"width": 6, "latent": 8},
+  "bmshj2018-factorized-relu": {"width": 6, "latent": 8},
   "bmshj2018-hyperprior": {"width": 6, "latent": 8},
   "mbt2018-mean": {"width": 6, "latent": 8},
   "mbt2018": {"width": 6, "latent": 8},

@@ -17,6 +17,7 @@ from jaxlic.types import JaxlicError, Model
 MODELS: dict[str, Callable[..., Model]] = {
   "lapped": lapped.make,
   "bmshj2018-factorized": bmshj2018.make_factorized,
+  "bmshj2018-factorized-relu": bmshj2018.make_factorized_relu,
   "bmshj2018-hyperprior": bmshj2018.make_hyperprior,
   "mbt2018-mean": mbt2018.make_mean,
   "mbt2018": mbt2018.make_joint,

@@ -3,9 +3,10 @@
     analysis   conv5/2 GDN conv5/2 GDN conv5/2 GDN conv5/2        y at stride 16
     synthesis  the mirror image, transposed, with inverse GDN
 
-The factorized model codes y with one learned density per channel. The
-hyperprior codes a second latent z, from |y|, at stride 64; from z both sides
-predict the standard deviation of every y, a zero-mean Gaussian.
+The factorized model codes y with one learned density per channel; a variant of
+it has ReLUs in place of the normalization. The hyperprior codes a second latent
+z, from |y|, at stride 64; from z both sides predict the standard deviation of
+every y, a zero-mean Gaussian.
 
 Each quality from 1 to 8 is a model of its own, with the widths and the weight
 of the distortion under which CompressAI publishes weights. Images in [0, 1]
@@ -79,33 +80,44 @@ def make_factorized(
   """
   width, latent = published_widths(quality, width, latent, WIDE_FROM)
   dtype = precision.checked(dtype)
-  analysis = Analysis(width, latent, norm, dtype)
-  synthesis = Synthesis(width, norm, dtype)
-
-  def init(key: Array) -> dict:
-    analysis_key, synthesis_key, density_key = jax.random.split(key, 3)
-    image, y = jnp.zeros((1, STRIDE, STRIDE, 3)), jnp.zeros((1, 1, 1, latent))
-    return {
-      "analysis": analysis.init(analysis_key, image),
-      "synthesis": synthesis.init(synthesis_key, y),
-      "y_density": factorized.init(density_key, latent),
-    }
-
-  def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> dict:
-    return {"y": analysis.apply(params["analysis"], image)}
-
-  def synthesize(params: dict, context: dict) -> Float[Array, "b H W 3"]:
-    return synthesis.apply(params["synthesis"], context["y"])
-
-  stage = Stage(
-    StageSpec("y", STRIDE, latent),
+  return without_hyper(
+    model_spec(name, quality),
+    Analysis(width, latent, norm, dtype),
+    Synthesis(width, norm, dtype),
     surrogates.make(surrogate),
-    factorized.make("y_density"),
-    predict_zero(latent),
-    absorb_as("y"),
   )
-  spec = model_spec(name, quality)
-  return Model(spec, init, analyze, (stage,), synthesize)
+
+
+def make_factorized_relu(
+  *,
+  quality: int = 4,
+  width: int | None = None,
+  latent: int | None = None,
+  surrogate: str = "noise",
+  dtype: str = "float32",
+  name: str = "bmshj2018-factorized-relu",
+) -> Model:
+  """Returns the factorized-prior model with ReLUs, of a published quality.
+
+  Args:
+    quality: As in `make_factorized`.
+    width: As in `make_factorized`.
+    latent: As in `make_factorized`.
+    surrogate: As in `make_factorized`.
+    dtype: As in `make_factorized`.
+    name: The model's name.
+
+  Raises:
+    JaxlicError: If there is no such quality, surrogate or dtype.
+  """
+  width, latent = published_widths(quality, width, latent, WIDE_FROM)
+  dtype = precision.checked(dtype)
+  return without_hyper(
+    model_spec(name, quality),
+    Analysis(width, latent, None, dtype),
+    Synthesis(width, None, dtype),
+    surrogates.make(surrogate),
+  )
 
 
 def make_hyperprior(
@@ -147,6 +159,40 @@ def make_hyperprior(
     read,
     surrogates.make(surrogate),
   )
+
+
+def without_hyper(
+  spec: ModelSpec,
+  analysis: "Analysis",
+  synthesis: "Synthesis",
+  quantizer: Quantizer,
+) -> Model:
+  """Returns a model of one stage: y, each channel with its own density."""
+  latent = analysis.latent
+
+  def init(key: Array) -> dict:
+    analysis_key, synthesis_key, density_key = jax.random.split(key, 3)
+    image, y = jnp.zeros((1, STRIDE, STRIDE, 3)), jnp.zeros((1, 1, 1, latent))
+    return {
+      "analysis": analysis.init(analysis_key, image),
+      "synthesis": synthesis.init(synthesis_key, y),
+      "y_density": factorized.init(density_key, latent),
+    }
+
+  def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> dict:
+    return {"y": analysis.apply(params["analysis"], image)}
+
+  def synthesize(params: dict, context: dict) -> Float[Array, "b H W 3"]:
+    return synthesis.apply(params["synthesis"], context["y"])
+
+  stage = Stage(
+    StageSpec("y", STRIDE, latent),
+    quantizer,
+    factorized.make("y_density"),
+    predict_zero(latent),
+    absorb_as("y"),
+  )
+  return Model(spec, init, analyze, (stage,), synthesize)
 
 
 def with_hyper(
@@ -268,11 +314,11 @@ def absorb_as(name: str) -> Callable:
 
 
 class Analysis(nn.Module):
-  """From the image to y, at stride 16."""
+  """From the image to y, at stride 16; ReLUs if `norm` is None."""
 
   width: int
   latent: int
-  norm: str = "sqrt"
+  norm: str | None = "sqrt"
   dtype: DTypeLike = jnp.float32
 
   @nn.compact
@@ -280,15 +326,18 @@ class Analysis(nn.Module):
     conv = functools.partial(resample.conv, dtype=self.dtype)
     for k in range(3):
       x = conv(self.width, 5, 2, name=f"conv{k}")(x)
-      x = GDN(norm=self.norm, name=f"gdn{k}")(x)
+      if self.norm is None:
+        x = nn.relu(x)
+      else:
+        x = GDN(norm=self.norm, name=f"gdn{k}")(x)
     return resample.conv(self.latent, 5, 2, name="conv3")(x)
 
 
 class Synthesis(nn.Module):
-  """From y to the image."""
+  """From y to the image; ReLUs if `norm` is None."""
 
   width: int
-  norm: str = "sqrt"
+  norm: str | None = "sqrt"
   dtype: DTypeLike = jnp.float32
 
   @nn.compact
@@ -296,7 +345,10 @@ class Synthesis(nn.Module):
     up_conv = functools.partial(resample.UpConv, dtype=self.dtype)
     for k in range(3):
       x = up_conv(self.width, name=f"conv{k}")(x)
-      x = GDN(inverse=True, norm=self.norm, name=f"gdn{k}")(x)
+      if self.norm is None:
+        x = nn.relu(x)
+      else:
+        x = GDN(inverse=True, norm=self.norm, name=f"gdn{k}")(x)
     return resample.UpConv(3, name="conv3")(x)
 
 

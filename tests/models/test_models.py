@@ -12,10 +12,10 @@ from jaxlic.quantize.surrogates import SURROGATES
 from jaxlic.types import JaxlicError
 
 # (options, parameters) by model. Those of bmshj2018 and mbt2018 are the sums
-# over `parameters()` of CompressAI 1.2.8's FactorizedPrior, ScaleHyperprior and
-# MeanScaleHyperprior at the widths of its zoo, without the entropy
-# bottleneck's `quantiles`; lapped's is its own, ms2020's is summed by hand in
-# test_ms2020.py.
+# over `parameters()` of CompressAI 1.2.8's FactorizedPrior,
+# FactorizedPriorReLU, ScaleHyperprior and MeanScaleHyperprior at the widths of
+# its zoo, without the entropy bottleneck's `quantiles`; lapped's is its own,
+# ms2020's is summed by hand in test_ms2020.py.
 COUNTS = {
   "lapped": [({}, 4_192_128)],
   "bmshj2018-factorized": [
@@ -23,6 +23,12 @@ COUNTS = {
     ({"quality": 5}, 2_997_571),
     ({"quality": 6}, 7_029_571),
     ({"quality": 8}, 7_029_571),
+  ],
+  "bmshj2018-factorized-relu": [
+    ({"quality": 1}, 2_898_499),
+    ({"quality": 5}, 2_898_499),
+    ({"quality": 6}, 6_807_235),
+    ({"quality": 8}, 6_807_235),
   ],
   "bmshj2018-hyperprior": [
     ({"quality": 1}, 5_075_459),
@@ -41,6 +47,7 @@ COUNTS = {
 SMALL = {"width": 4, "latent": 6}
 SMALL_SLICES = {"slices": 3, "hyper_widths": (4, 5, 6), "slice_widths": (6, 5)}
 PUBLISHED = [name for name in models.MODELS if name != "lapped"]
+NORMALIZED = [name for name in PUBLISHED if not name.endswith("-relu")]
 HYPER = ["bmshj2018-hyperprior", "mbt2018-mean"]
 DEFAULT_SURROGATES = {"ms2020": "mixed"}  # of the others: "noise"
 
@@ -190,7 +197,7 @@ def test_a_quality_sets_the_weight_of_the_distortion(name):
   assert spec.lambdas == (0.0130,)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", NORMALIZED)
 def test_the_form_of_normalization_is_the_caller_s(name):
   image = picture(16, 16)
 
@@ -215,6 +222,18 @@ def test_the_surrogate_is_the_paper_s_or_the_caller_s(name):
     assert set(chosen(surrogate=surrogate)) == {function}
   with pytest.raises(JaxlicError, match="a surrogate is one of .*got 'hard'"):
     models.make(name, surrogate="hard")
+
+
+def test_relus_make_the_factorized_transforms_homogeneous():
+  # Without biases, which start at 0, and without normalization, f(2x) = 2 f(x).
+  model, params = small("bmshj2018-factorized-relu")
+  image = picture(16, 16)
+  analyze = compiled(lambda x: model.analyze(params, x, jnp.zeros(2))["y"])
+  np.testing.assert_array_equal(analyze(2 * image), 2 * analyze(image))
+  y = jax.random.normal(jax.random.key(2), (1, 1, 1, 6))
+  synthesize = compiled(lambda y: model.synthesize(params, {"y": y}))
+  np.testing.assert_array_equal(synthesize(2 * y), 2 * synthesize(y))
+  assert jnp.abs(synthesize(-y) + synthesize(y)).max() > 1e-6
 
 
 def test_the_scale_hyperprior_looks_at_magnitudes():
