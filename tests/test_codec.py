@@ -8,7 +8,7 @@ from jaxlic.entropy import gaussian
 from jaxlic.types import JaxlicError, Payload, Prediction
 from tests.conftest import COMPILE_QUICKLY, TOY_OPTIONS, make_toy
 
-SIZES = [(1, 1), (17, 3), (63, 65), (130, 200)]
+SIZES = [(1, 1), (17, 3), (63, 65)]
 
 
 def _photo(height, width, seed=0):
@@ -39,7 +39,7 @@ def test_decoding_gives_what_evaluation_shows(toy, size):
 
 def test_encoding_twice_gives_the_same_bytes(toy):
   _, built, params, tables = toy
-  image = _photo(33, 50)
+  image = _photo(*SIZES[-1])
   first = built.encode(params, tables, image, 0.0)
   assert built.encode(params, tables, image, 0.0) == first
 

@@ -1,0 +1,39 @@
+"""Context models beside each other: one small width, one schedule, one lambda.
+
+Command, once per NAME of MODELS: python train.py --workdir=RUN \
+           --config=configs/comparisons/context_models.py:NAME \
+           --config.data.folder=PHOTOS --config.eval.folder=KODAK
+"""
+
+from configs import default
+from jaxlic.types import JaxlicError
+
+MODELS = {
+  "mbt2018-mean": {},
+  "mbt2018-checkerboard": {},
+  "ms2020": {
+    "slices": 4,
+    "support": 4,
+    "hyper_widths": (32, 48, 64),
+    "slice_widths": (48, 32),
+  },
+  "mbt2018": {},
+}
+
+
+def get_config(name: str = "mbt2018-mean") -> default.ConfigDict:
+  """Every field that differs from configs/default.py."""
+  if name not in MODELS:
+    raise JaxlicError(
+      f"the models compared are {', '.join(MODELS)}, got {name!r}; choose one"
+    )
+  config = default.get_config()
+  config.model = default.published(name)
+  config.model.options.update(width=32, latent=48, surrogate="mixed")
+  config.model.options.update(MODELS[name])
+  config.data.update(batch=8, crop=128)
+  config.optimizer.update(learning_rate=1e-3, steps=3_000, warmup_steps=200)
+  config.optimizer.schedule = "cosine"
+  config.eval.every = 3_000
+  config.update(log_every=100, checkpoint_every=1_000)
+  return config
