@@ -1,7 +1,8 @@
 """Measures CompressAI, the PyTorch peer, and prints one JSON object.
 
-Start-up, speed, memory and bytes of two hyperprior models (N=128, M=192) with
-random weights, `update()` called, on PNG files:
+Start-up, speed, memory and bytes of two hyperprior models (N=128, M=192), or of
+those that `--models` names, with random weights, `update()` called, on PNG
+files:
 
     python benchmarks/compressai_peer.py kodim01.png kodim02.png
 
@@ -43,9 +44,17 @@ from PIL import Image
 
 # torch and CompressAI are imported inside functions: start-up is measured.
 
+NARROW = {"N": 128, "M": 192}
+# Classes and their arguments.
 MODELS = {
-  "bmshj2018-hyperprior": "ScaleHyperprior",
-  "mbt2018-mean": "MeanScaleHyperprior",
+  "bmshj2018-hyperprior": ("ScaleHyperprior", NARROW),
+  "mbt2018-mean": ("MeanScaleHyperprior", NARROW),
+}
+CONTEXT_MODELS = {
+  "mbt2018": ("JointAutoregressiveHierarchicalPriors", {"N": 192, "M": 192}),
+  "cheng2020-anchor": ("Cheng2020Anchor", {"N": 128}),
+  "cheng2020-anchor-checkerboard": ("Cheng2020AnchorCheckerboard", {"N": 128}),
+  "elic2022": ("Elic2022Official", {}),
 }
 STRIDE = 64
 SEED = 0
@@ -98,7 +107,8 @@ def build(compressai, name):
 
   start = time.perf_counter()
   torch.manual_seed(SEED)
-  model = getattr(compressai.models, MODELS[name])(N=128, M=192).eval()
+  class_name, options = (MODELS | CONTEXT_MODELS)[name]
+  model = getattr(compressai.models, class_name)(**options).eval()
   model.update()
   return model, time.perf_counter() - start
 
@@ -203,17 +213,17 @@ def measure_model(name, paths, threads, repeats):
   }
 
 
-def measure_models(paths, threads, repeats):
-  """Returns the figures of every model, by name.
+def measure_models(names, paths, threads, repeats):
+  """Returns the figures of the models, by name.
 
   Each model has a process of its own, so that its start-up is cold and its peak
   of memory is not another's.
   """
-  calls = [(name, paths, threads, repeats) for name in MODELS]
+  calls = [(name, paths, threads, repeats) for name in names]
   context = multiprocessing.get_context("spawn")
   with context.Pool(1, maxtasksperchild=1) as pool:
     figures = pool.starmap(measure_model, calls, chunksize=1)
-  return dict(zip(MODELS, figures, strict=True))
+  return dict(zip(names, figures, strict=True))
 
 
 def peak_rss_mib():
@@ -342,6 +352,10 @@ def parse_args():
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument("paths", nargs="+", help="PNG files; or one .npz file")
   parser.add_argument("--coder", type=int, metavar="N", help="N symbols alone")
+  known = list(MODELS | CONTEXT_MODELS)
+  parser.add_argument(
+    "--models", nargs="+", choices=known, default=list(MODELS)
+  )
   parser.add_argument("--threads", type=int, default=2, help="torch's threads")
   parser.add_argument("--repeats", type=int, default=5, help="after a warm-up")
   args = parser.parse_args()
@@ -354,7 +368,7 @@ def main():
   args = parse_args()
   options = {"threads": args.threads, "repeats": args.repeats}
   if args.coder is None:
-    figures = {"models": measure_models(args.paths, **options)}
+    figures = {"models": measure_models(args.models, args.paths, **options)}
   else:
     figures = {"coder": measure_coder(args.paths[0], args.coder, **options)}
   print(json.dumps(options | figures, indent=2))

@@ -3,8 +3,9 @@
     python benchmarks/speed.py --peer-python PEER/bin/python kodim*.png
 
 runs in jaxlic's environment; `compressai_peer.py` says how to make the peer's.
-`--threads K` binds both to the first K cores, and torch to K threads. Leave the
-machine idle.
+`--models NAMES` measures other models instead, those with contexts too, without
+the coders and the embedded codec. `--threads K` binds both to the first K
+cores, and torch to K threads. Leave the machine idle.
 
 Both code the same images on the CPU, with random weights in the same two models
 (N=128, M=192). CompressAI's weights start so small that nearly all latents
@@ -43,7 +44,16 @@ import numpy as np
 # jaxlic is imported inside functions: start-up is measured.
 
 ROUNDS = 3
-OPTIONS = {"width": 128, "latent": 192}
+NARROW = {"width": 128, "latent": 192}
+# Options of each model, and the last convolution of its analysis.
+MODELS = {
+  "bmshj2018-hyperprior": (NARROW, "conv3"),
+  "mbt2018-mean": (NARROW, "conv3"),
+  "mbt2018": ({"width": 192, "latent": 192}, "conv3"),
+  "cheng2020-anchor": ({"width": 128}, "conv"),
+  "cheng2020-anchor-checkerboard": ({"width": 128}, "conv"),
+  "elic2022": ({}, "conv3"),
+}
 SEED = 0
 LATENT_SCALE = 0.01  # of a random analysis, see above
 COUNTS = (1_000_000, 491_520)  # the second: y of a Kodak image, M=320
@@ -69,18 +79,19 @@ CODER_TITLES = {
 }
 
 
-def prepare(folder):
-  """Writes the codecs with random weights, and the coder's symbols."""
+def prepare(folder, names):
+  """Writes codecs with random weights, and the coder's symbols."""
   import jax
 
   from jaxlic import checkpoint, models
   from jaxlic.entropy import gaussian
 
-  for name in compressai_peer.MODELS:
-    model = models.make(name, **OPTIONS)
+  for name in names:
+    options, last = MODELS[name]
+    model = models.make(name, **options)
     params = jax.jit(model.init)(jax.random.key(SEED))
-    params["analysis"]["params"]["conv3"]["kernel"] *= LATENT_SCALE
-    about = {"name": name, "architecture": name, "options": OPTIONS}
+    params["analysis"]["params"][last]["kernel"] *= LATENT_SCALE
+    about = {"name": name, "architecture": name, "options": options}
     checkpoint.export(folder / name, **about, params=params)
   random = np.random.default_rng(SEED)
   indexes = (gaussian.LEVELS * random.beta(*BETA, max(COUNTS))).astype(np.int32)
@@ -173,14 +184,17 @@ def run_round(folder, args):
   def ours(work, *paths):
     return ask([sys.executable, here, *repeats, "--work", work, *paths])
 
-  names = compressai_peer.MODELS
+  names = args.models or compressai_peer.MODELS
+  theirs = [*peer, *args.paths, "--models", *names]
   found = {
     "jaxlic": {name: ours(folder / name, *args.paths) for name in names},
-    "peer": ask([*peer, *args.paths])["models"],
-    "embedded": ours(EMBEDDED, *args.paths),
+    "peer": ask(theirs)["models"],
     "coder": {},
     "peer_coder": {},
   }
+  if args.models:
+    return found
+  found["embedded"] = ours(EMBEDDED, *args.paths)
   for count in COUNTS:
     path = folder / SYMBOLS_FILE
     found["coder"][count] = ours(str(count), path)
@@ -221,7 +235,7 @@ def _median(rounds):
 def summarize(rounds):
   """Returns `(title, ours, theirs or None, titles of its figures)` of each."""
   parts = []
-  for name in compressai_peer.MODELS:
+  for name in rounds[0]["jaxlic"]:
     ours = summary([r["jaxlic"][name] for r in rounds])
     theirs = summary([r["peer"][name] for r in rounds])
     # It compiles nothing: its first round only warms the disk's cache.
@@ -231,6 +245,8 @@ def summarize(rounds):
       if key.startswith("fresh")
     }
     parts.append((name, ours, theirs, CODEC_TITLES))
+  if "embedded" not in rounds[0]:
+    return parts
   ours = summary([r["embedded"] for r in rounds])
   parts.append((f"{EMBEDDED}, trained", ours, None, CODEC_TITLES))
   for count in COUNTS:
@@ -282,7 +298,8 @@ def compare(args):
     # What preparing compiles must not be found by the first round.
     set_up(cores, folder / "preparing")
     # A child's peak of memory is at least what its parent holds at its start.
-    ask([sys.executable, __file__, "--work", "prepare", folder])
+    names = args.models or compressai_peer.MODELS
+    ask([sys.executable, __file__, "--work", "prepare", folder, *names])
     set_up(cores, folder / "cache")
     rounds = [run_round(folder, args) for _ in range(ROUNDS)]
   parts = summarize(rounds)
@@ -292,7 +309,6 @@ def compare(args):
       "threads": args.threads,
       "repeats": args.repeats,
       "machine": platform.machine(),
-      "system": platform.platform(),
     }
     table = [
       dict(zip(("title", "jaxlic", "peer"), p[:3], strict=True)) for p in parts
@@ -304,7 +320,7 @@ def compare(args):
 def work(args):
   """Prints what this child measured, a coder or a codec, if it does."""
   if args.work == "prepare":
-    found = prepare(pathlib.Path(args.paths[0]))
+    found = prepare(pathlib.Path(args.paths[0]), args.paths[1:])
   elif args.work.isdecimal():
     found = measure_coder(args.paths[0], int(args.work), args.repeats)
   else:
@@ -317,6 +333,7 @@ def parse_args():
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument("paths", nargs="+", help="images without alpha")
   parser.add_argument("--peer-python", help="CompressAI's interpreter")
+  parser.add_argument("--models", nargs="+", choices=MODELS)
   parser.add_argument("--threads", type=int, help="default: every core")
   parser.add_argument("--repeats", type=int, default=5, help="per round")
   parser.add_argument("--out", type=pathlib.Path, help="a JSON file")

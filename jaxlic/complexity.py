@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.extend import core
 
 from jaxlic import serial
-from jaxlic.types import Model, Stage
+from jaxlic.types import Model
 
 HEIGHT, WIDTH = 512, 768  # the image that is counted, a Kodak photograph's
 
@@ -65,7 +65,7 @@ def _encoder(model: Model) -> Callable:
     context = {"rate": rate}
     for stage in model.stages:
       latent = latents[stage.spec.name]
-      prediction = _predict(stage, params, context, grid)
+      prediction = serial.predict(stage, params, context, grid)
       symbols = stage.quantizer.to_symbols(latent, prediction)
       if stage is not model.stages[-1]:
         y_hat = stage.quantizer.from_symbols(symbols, prediction)
@@ -82,7 +82,7 @@ def _decoder(model: Model) -> Callable:
   def walk(params, rate):
     context = {"rate": rate}
     for stage in model.stages:
-      prediction = _predict(stage, params, context, grid)
+      prediction = serial.predict(stage, params, context, grid)
       rows = stage.density.rows(prediction)
       symbols = jnp.zeros(rows.shape, jnp.int32)
       y_hat = stage.quantizer.from_symbols(symbols, prediction)
@@ -90,15 +90,6 @@ def _decoder(model: Model) -> Callable:
     return model.synthesize(params, context)
 
   return walk
-
-
-def _predict(stage: Stage, params, context, grid):
-  """Every position's prediction; ordered ones compute each just once, too."""
-  known = stage.predict(params, context, grid)
-  if not stage.order:
-    return known
-  blank = jnp.zeros((1, *grid, stage.spec.channels))
-  return serial.parallel(stage.order, params, known, blank)
 
 
 def _grid(model: Model) -> tuple[int, int]:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxlic.types import Order, Prediction
+from jaxlic.types import Order, Prediction, Stage
 
 Grid = tuple[int, int]
 
@@ -32,6 +32,17 @@ def portions(
   for group, count in enumerate(counts):
     places[group, :count] = np.flatnonzero(groups == group)
   return places, counts.astype(np.int32)
+
+
+def predict(
+  stage: Stage, params: dict, context: dict, grid: Grid
+) -> Prediction:
+  """Returns all of a stage's predictions; if it has an order, among zeros."""
+  known = stage.predict(params, context, grid)
+  if not stage.order:
+    return known
+  blank = jnp.zeros((*known.shape[:3], stage.spec.channels))
+  return parallel(stage.order, params, known, blank)
 
 
 def parallel(

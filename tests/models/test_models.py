@@ -6,16 +6,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic import models
+from jaxlic import models, serial
 from jaxlic.models import bmshj2018, mbt2018
 from jaxlic.quantize.surrogates import SURROGATES
 from jaxlic.types import JaxlicError
 
 # (options, parameters) by model. Those of bmshj2018 and mbt2018 are the sums
 # over `parameters()` of CompressAI 1.2.8's FactorizedPrior,
-# FactorizedPriorReLU, ScaleHyperprior and MeanScaleHyperprior at the widths of
-# its zoo, without the entropy bottleneck's `quantiles`; lapped's is its own,
-# ms2020's is summed by hand in test_ms2020.py.
+# FactorizedPriorReLU, ScaleHyperprior, MeanScaleHyperprior,
+# JointAutoregressiveHierarchicalPriors, Cheng2020Anchor, Cheng2020Attention,
+# Cheng2020AnchorCheckerboard and Elic2022Official at the widths of its zoo,
+# without the entropy bottleneck's `quantiles`; lapped's is its own, ms2020's is
+# summed by hand in test_ms2020.py, and mbt2018-checkerboard's is mbt2018's.
 COUNTS = {
   "lapped": [({}, 4_192_128)],
   "bmshj2018-factorized": [
@@ -42,14 +44,47 @@ COUNTS = {
     ({"quality": 5}, 17_561_123),
     ({"quality": 8}, 17_561_123),
   ],
+  "mbt2018": [
+    ({"quality": 4}, 14_129_891),
+    ({"quality": 5}, 25_504_020),
+  ],
+  "mbt2018-checkerboard": [({"quality": 4}, 14_129_891)],
+  "cheng2020-anchor": [
+    ({"quality": 3}, 11_832_765),
+    ({"quality": 4}, 26_598_380),
+  ],
+  "cheng2020-attn": [
+    ({"quality": 3}, 13_182_909),
+    ({"quality": 4}, 29_631_212),
+  ],
+  "cheng2020-anchor-checkerboard": [
+    ({"quality": 1}, 11_832_765),
+    ({"quality": 6}, 26_598_380),
+  ],
+  "elic2022": [({}, 32_073_624)],
   "ms2020": [({"quality": 1}, 113_987_459), ({"quality": 8}, 113_987_459)],
 }
 SMALL = {"width": 4, "latent": 6}
-SMALL_SLICES = {"slices": 3, "hyper_widths": (4, 5, 6), "slice_widths": (6, 5)}
+OTHERS = {
+  "ms2020": SMALL
+  | {"slices": 3, "hyper_widths": (4, 5, 6), "slice_widths": (6, 5)},
+  "cheng2020-anchor": {"width": 4},
+  "cheng2020-attn": {"width": 4},
+  "cheng2020-anchor-checkerboard": {"width": 4},
+  "elic2022": SMALL | {"groups": (1, 2), "context_widths": (4, 4)},
+}
 PUBLISHED = [name for name in models.MODELS if name != "lapped"]
-NORMALIZED = [name for name in PUBLISHED if not name.endswith("-relu")]
+CHENG = [name for name in PUBLISHED if name.startswith("cheng2020")]
+NORMALIZED = [
+  "bmshj2018-factorized",
+  "bmshj2018-hyperprior",
+  "mbt2018-mean",
+  "mbt2018",
+  "ms2020",
+]
 HYPER = ["bmshj2018-hyperprior", "mbt2018-mean"]
-DEFAULT_SURROGATES = {"ms2020": "mixed"}  # of the others: "noise"
+# Of the others: "noise".
+DEFAULT_SURROGATES = {"ms2020": "mixed", "elic2022": "mixed"}
 
 
 def compiled(function):
@@ -62,7 +97,7 @@ def compiled(function):
 
 
 def small_options(name):
-  return SMALL | (SMALL_SLICES if name == "ms2020" else {})
+  return OTHERS.get(name, SMALL)
 
 
 @functools.cache
@@ -85,7 +120,7 @@ def quantized_walk(model, params, image):
   latents = model.analyze(params, image, rate)
   context, coded = {"rate": rate}, {}
   for stage in model.stages:
-    prediction = stage.predict(params, context, grid)
+    prediction = serial.predict(stage, params, context, grid)
     latent = latents[stage.spec.name]
     symbols = stage.quantizer.to_symbols(latent, prediction)
     coded[stage.spec.name] = symbols, stage.density.rows(prediction)
@@ -101,7 +136,7 @@ def training_loss(model, params, image):
   context, bits = {"rate": rate}, 0.0
   keys = jax.random.split(jax.random.key(2), len(image))
   for stage in model.stages:
-    prediction = stage.predict(params, context, grid)
+    prediction = serial.predict(stage, params, context, grid)
     latent = latents[stage.spec.name]
     relaxed = stage.quantizer.surrogate(latent, prediction, keys, 1.0)
     bits += stage.density.bits(params, relaxed.coded, prediction).sum()
@@ -181,7 +216,7 @@ def test_z_covers_a_quarter_of_the_grid_and_predicts_all_of_it(name, size):
   assert latents["y"].shape == y.mean.shape == y.scale.shape == (2, size, 1, 6)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", sorted(set(PUBLISHED) - set(CHENG)))
 def test_a_quality_sets_the_weight_of_the_distortion(name):
   # CompressAI's table of lambdas, for MSE and for MS-SSIM.
   specs = [models.make(name, quality=q).spec for q in range(1, 9)]
@@ -281,10 +316,21 @@ def test_the_mean_scale_hyper_synthesis_has_the_published_widths():
   assert widths == [6, 9, 12]
 
 
+@pytest.mark.parametrize("name", CHENG)
+def test_a_quality_of_cheng_2020_sets_the_weight_of_the_distortion(name):
+  # CompressAI's table of lambdas; 128 channels to quality 3, then 192.
+  spec = models.make(name, quality=6).spec
+  assert (spec.name, spec.stride, spec.levels) == (name, 16, 0)
+  assert (spec.lambdas, spec.ms_ssim_lambdas) == ((0.0483,), (60.50,))
+  assert models.make(name).spec.lambdas == (0.0067,)
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 @pytest.mark.parametrize("quality", [0, 9, -1])
 def test_an_unpublished_quality_is_refused(name, quality):
-  with pytest.raises(JaxlicError, match=rf"in 1..8, got {quality}; choose"):
+  best = 6 if name in CHENG else 8
+  rule = rf"in 1..{best}, got {quality}; choose"
+  with pytest.raises(JaxlicError, match=rule):
     models.make(name, quality=quality)
 
 

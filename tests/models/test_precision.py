@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic import codec, models
+from jaxlic import codec, models, serial
 from jaxlic.types import JaxlicError
 from tests.conftest import COMPILE_QUICKLY, TOY_OPTIONS, make_toy
 
@@ -57,7 +57,7 @@ def test_parameters_and_all_between_networks_are_float32(name):
     latents = model.analyze(params, IMAGES, RATE)
     context, predictions = {"rate": RATE}, []
     for stage in model.stages:
-      prediction = stage.predict(params, context, (2, 2))
+      prediction = serial.predict(stage, params, context, (2, 2))
       latent = latents[stage.spec.name]
       context = stage.absorb(params, context, latent, (2, 2))
       predictions.append(prediction)
