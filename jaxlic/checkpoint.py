@@ -6,7 +6,7 @@ fingerprint:
 | file | holds |
 |---|---|
 | codec.json | name, architecture, its options, fingerprint |
-| weights.npz | the parameters in half precision, named by their path |
+| weights.npz | the parameters, named by their path; in half precision, or single |
 | tables.npz | the integer tables, made once when the codec was exported |
 """
 
@@ -63,21 +63,28 @@ def export(
   architecture: str,
   options: dict[str, Any],
   params: Params,
+  dtype: str = "float16",
+  tables: dict[str, Tables] | None = None,
 ) -> Trained:
   """Freezes the tables, writes a codec's directory, and loads it back.
 
-  The tables are made from the parameters as they are stored, in half
-  precision.
+  Args:
+    folder: The directory, which is made if there is none.
+    name: What every file will say wrote it.
+    architecture: The model's name in the registry.
+    options: What `models.make` takes beside it.
+    params: The model's parameters.
+    dtype: What they are stored in, "float16" or "float32".
+    tables: Each stage's; by default those of the parameters as stored.
 
   Raises:
-    JaxlicError: If a file could not hold the name, or the directory cannot be
-      written.
+    JaxlicError: If a file could not hold the name, the weights are not finite,
+      or the directory cannot be written.
   """
   container.check_model(name)
-  weights = _halved(params)
+  weights = _stored(params, np.dtype(dtype))
   _, built = _built(architecture, json.dumps(options))
-  frozen = built.freeze(_nested(weights))
-  arrays = _table_arrays(frozen)
+  arrays = _table_arrays(tables or built.freeze(_nested(weights)))
   about = {"name": name, "architecture": architecture, "options": options}
   about["fingerprint"] = _fingerprint(about, weights, arrays)
   output.make_folder(folder)
@@ -135,16 +142,16 @@ def size_bytes(folder: str | Path) -> int:
   return sum(Path(folder, file).stat().st_size for file in FILES)
 
 
-def _halved(params: Params) -> dict[str, np.ndarray]:
-  """The parameters by path, in half precision."""
+def _stored(params: Params, dtype: np.dtype) -> dict[str, np.ndarray]:
+  """The parameters by path, in another type."""
   weights = {}
   for path, leaf in _flat(params).items():
     with np.errstate(over="ignore"):
-      weights[path] = np.asarray(leaf, np.float16)
+      weights[path] = np.asarray(leaf, dtype)
     if not np.isfinite(weights[path]).all():
       raise JaxlicError(
-        f"weights are finite and below 65,504, {path} has others; the training "
-        "diverged: export an earlier state"
+        f"weights are finite and below {np.finfo(dtype).max:,.6g}, {path} has "
+        "others; the training diverged: export an earlier state"
       )
   return weights
 

@@ -36,6 +36,26 @@ def test_a_codec_comes_back_in_half_precision(folder):
     np.testing.assert_array_equal(stored, made)
 
 
+def test_a_codec_comes_back_in_single_precision_with_tables_of_its_own(
+  tmp_path,
+):
+  params, tables = make_toy(NAME)[2:]
+  # Not those of the parameters.
+  tables = {"y": tables["y"]._replace(offsets=tables["y"].offsets + 1)}
+  loaded = checkpoint.export(
+    tmp_path / "codec",
+    name="toy",
+    architecture=NAME,
+    options=TOY_OPTIONS[NAME],
+    params=params,
+    dtype="float32",
+    tables=tables,
+  )
+  jax.tree.map(np.testing.assert_array_equal, loaded.params, params)
+  for stored, given in zip(loaded.tables["y"], tables["y"], strict=True):
+    np.testing.assert_array_equal(stored, given)
+
+
 @pytest.mark.parametrize("file", checkpoint.FILES)
 @pytest.mark.parametrize("content", [b"", b"42", b"PK\x03\x04 no archive"])
 def test_a_file_of_something_else_is_refused(folder, file, content):

@@ -189,7 +189,7 @@ def without_hyper(
     StageSpec("y", STRIDE, latent),
     quantizer,
     factorized.make("y_density"),
-    predict_zero(latent),
+    predict_median("y_density", latent),
     absorb_as("y"),
   )
   return Model(spec, init, analyze, (stage,), synthesize)
@@ -247,7 +247,7 @@ def with_hyper(
     StageSpec("z", HYPER_STRIDE * STRIDE, width),
     quantizer,
     factorized.make("z_density"),
-    predict_zero(width, HYPER_STRIDE),
+    predict_median("z_density", width, HYPER_STRIDE),
     absorb_z,
   )
   y_stage = Stage(
@@ -293,13 +293,21 @@ def model_spec(name: str, quality: int) -> ModelSpec:
   )
 
 
-def predict_zero(channels: int, factor: int = 1) -> Callable:
-  """Returns a `predict` of mean 0 on a grid `factor` times coarser than y's."""
+def predict_median(density: str, channels: int, factor: int = 1) -> Callable:
+  """Returns a `predict` for a factorized density, whose mean is its median.
+
+  That is `params[density]["median"]` [c], which training leaves as it is; only
+  imported parameters have one, and without it the mean is 0. The grid is
+  `factor` times coarser than y's.
+  """
 
   def predict(params: dict, context: dict, grid) -> Prediction:
     height, width = (-(-side // factor) for side in grid)
     zero = jnp.zeros((context["rate"].shape[0], height, width, channels))
-    return Prediction(mean=zero, scale=zero)
+    if "median" not in params[density]:
+      return Prediction(mean=zero, scale=zero)
+    median = jax.lax.stop_gradient(params[density]["median"])
+    return Prediction(mean=zero + median, scale=zero)
 
   return predict
 

@@ -122,7 +122,7 @@ def make(
     StageSpec("z", bmshj2018.HYPER_STRIDE * bmshj2018.STRIDE, width),
     quantizer,
     factorized.make("z_density"),
-    bmshj2018.predict_zero(width, bmshj2018.HYPER_STRIDE),
+    bmshj2018.predict_median("z_density", width, bmshj2018.HYPER_STRIDE),
     absorb_z,
   )
   stages = (z_stage, *(stage for _, stage in coded))

@@ -325,6 +325,26 @@ def test_a_quality_of_cheng_2020_sets_the_weight_of_the_distortion(name):
   assert models.make(name).spec.lambdas == (0.0067,)
 
 
+@pytest.mark.parametrize("name", ["bmshj2018-factorized", *HYPER])
+def test_a_factorized_latent_is_rounded_around_its_median(name):
+  model, params = small(name)
+  stage = model.stages[0]
+  density, channels = f"{stage.spec.name}_density", stage.spec.channels
+  median = jnp.linspace(-0.4, 0.4, channels)
+  context, grid = {"rate": jnp.zeros(2)}, (4, 8)
+  without = stage.predict(params, context, grid)
+  np.testing.assert_array_equal(without.mean, 0)
+
+  def mean(median):
+    shifted = params | {density: params[density] | {"median": median}}
+    return stage.predict(shifted, context, grid).mean
+
+  expected = np.broadcast_to(median, without.mean.shape)
+  np.testing.assert_array_equal(mean(median), expected)
+  gradient = jax.grad(lambda median: mean(median).sum())(median)
+  np.testing.assert_array_equal(gradient, 0)
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 @pytest.mark.parametrize("quality", [0, 9, -1])
 def test_an_unpublished_quality_is_refused(name, quality):
