@@ -34,6 +34,7 @@ ARROWS = {
     "codec",
     "models",
   ),
+  "compressai": ("types",),
   "pretrained": ("types", "checkpoint"),
   "files": ("types", "coding", "data", "checkpoint", "pretrained"),
   "evaluate": ("types", "data", "metrics", "checkpoint", "files"),

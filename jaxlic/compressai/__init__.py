@@ -1,0 +1,1 @@
+"""Models trained with CompressAI, as codecs of ours; PyTorch is not needed."""
