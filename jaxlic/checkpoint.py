@@ -6,7 +6,7 @@ fingerprint:
 | file | holds |
 |---|---|
 | codec.json | name, architecture, its options, fingerprint |
-| weights.npz | the parameters, named by their path; in half precision, or single |
+| weights.npz | the parameters by path, in half precision or in single |
 | tables.npz | the integer tables, made once when the codec was exported |
 """
 
@@ -151,7 +151,7 @@ def _stored(params: Params, dtype: np.dtype) -> dict[str, np.ndarray]:
     if not np.isfinite(weights[path]).all():
       raise JaxlicError(
         f"weights are finite and below {np.finfo(dtype).max:,.6g}, {path} has "
-        "others; the training diverged: export an earlier state"
+        "others; the training diverged: use an earlier state"
       )
   return weights
 

@@ -34,14 +34,20 @@ ARROWS = {
     "codec",
     "models",
   ),
-  "compressai": ("types",),
+  "compressai": (
+    "types",
+    "coding.tables",
+    "entropy",
+    "models",
+    "checkpoint",
+  ),
   "pretrained": ("types", "checkpoint"),
   "files": ("types", "coding", "data", "checkpoint", "pretrained"),
   "evaluate": ("types", "data", "metrics", "checkpoint", "files"),
   "report": ("data", "metrics", "checkpoint", "files"),
   "cli": tuple(
     "types coding data metrics models complexity checkpoint runs pretrained "
-    "files evaluate report".split()
+    "compressai files evaluate report".split()
   ),
   "__main__": ("cli",),
   "__init__": (),

@@ -94,16 +94,32 @@ def export(options: Namespace) -> None:
   config, average = runs.load_average(options.workdir, step=options.checkpoint)
   trained = checkpoint.export(
     options.target,
-    name=options.name or _name_of(options.target),
+    name=_codec_name(options),
     architecture=config["model"]["name"],
     options=config["model"]["options"],
     params=average,
   )
-  size = checkpoint.size_bytes(options.target)
-  print(
-    f"{options.target}: codec {trained.name} {trained.fingerprint:#010x}, "
-    f"{size} bytes"
+  print(_codec_line(options, trained))
+
+
+def import_compressai(options: Namespace) -> None:
+  """A checkpoint of CompressAI to a codec's folder."""
+  from jaxlic.compressai import convert
+
+  trained = convert.import_codec(
+    options.checkpoint,
+    options.target,
+    name=_codec_name(options),
+    architecture=options.architecture,
+    keep_tables=options.keep_tables,
   )
+  width = trained.options["width"]
+  print(
+    f"{options.checkpoint}: {trained.architecture}, N = {width}, "
+    f"M = {trained.options.get('latent', width)}, "
+    f"{convert.parameter_count(trained)} parameters"
+  )
+  print(_codec_line(options, trained))
 
 
 def _name_of(folder: str) -> str:
@@ -137,6 +153,19 @@ def prepare(options: Namespace) -> None:
   if packed.skipped:
     names = ", ".join(packed.skipped)
     print(f"left out {len(packed.skipped)} unreadable files: {names}")
+
+
+def _codec_name(options: Namespace) -> str:
+  return options.name or _name_of(options.target)
+
+
+def _codec_line(options: Namespace, trained: Any) -> str:
+  from jaxlic import checkpoint
+
+  return (
+    f"{options.target}: codec {trained.name} {trained.fingerprint:#010x}, "
+    f"{checkpoint.size_bytes(options.target)} bytes"
+  )
 
 
 def _check_paths(options: Namespace, target: Path) -> None:

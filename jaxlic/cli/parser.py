@@ -9,6 +9,10 @@ from jaxlic.cli import commands, measures
 
 QUALITIES = "0,1,2,3,4,5,6"
 _MODEL_HELP = "an embedded codec, or a codec's folder"
+_NAME_HELP = (
+  "kept in every file; default: OUT_DIR's last part in lower case, with - for "
+  "what is none of a-z 0-9 . _"
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,17 +72,31 @@ def _add_files(add: Callable) -> None:
   command.set_defaults(run=commands.export)
   command.add_argument("workdir", metavar="WORKDIR", help="of train.py")
   command.add_argument("target", metavar="OUT_DIR")
-  command.add_argument(
-    "--name",
-    help="kept in every file; default: OUT_DIR's last part in lower case, with "
-    "- for what is none of a-z 0-9 . _",
-  )
+  command.add_argument("--name", help=_NAME_HELP)
   command.add_argument(
     "--checkpoint",
     type=_checkpoint,
     default="last",
     metavar="last|best|STEP",
     help="default last",
+  )
+
+  command = add("import", help="make a codec of another library's checkpoint")
+  sources = command.add_subparsers(metavar="SOURCE", required=True)
+  command = sources.add_parser(
+    "compressai", help="needs neither it nor PyTorch"
+  )
+  command.set_defaults(run=commands.import_compressai)
+  command.add_argument("checkpoint", metavar="CHECKPOINT.pth")
+  command.add_argument("target", metavar="OUT_DIR")
+  command.add_argument("--name", help=_NAME_HELP)
+  command.add_argument(
+    "--architecture", metavar="A", help="default: what names and shapes say"
+  )
+  command.add_argument(
+    "--keep-tables",
+    action="store_true",
+    help="the checkpoint's 16-bit tables, not new ones of 24 bits",
   )
 
   command = add("prepare", help="pack a folder into one file for training")

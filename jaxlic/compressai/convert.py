@@ -1,0 +1,233 @@
+"""A checkpoint of CompressAI to a codec of ours.
+
+The architecture and its widths follow from the names and shapes of the weights.
+"""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxlic import checkpoint, models
+from jaxlic.compressai import names, tables, torch_files
+from jaxlic.compressai.layers import KINDS
+from jaxlic.compressai.layouts import LAYOUTS, Layer
+from jaxlic.entropy import gaussian
+from jaxlic.types import JaxlicError, Params, Tables
+
+Weights = Mapping[str, np.ndarray]
+# A Gaussian conditional's buffer, and those of `tables`: not weights.
+_BUFFERS = (*tables.BUFFERS, "scale_table")
+
+
+class Imported(NamedTuple):
+  """A model out of a checkpoint."""
+
+  architecture: str  # its name in the registry
+  options: dict[str, Any]  # of models.make
+  params: Params  # float32
+  tables: dict[str, Tables] | None  # those of the checkpoint, if asked for
+
+
+def import_codec(
+  path: str | Path,
+  folder: str | Path,
+  *,
+  name: str,
+  architecture: str | None = None,
+  keep_tables: bool = False,
+) -> checkpoint.Trained:
+  """Writes the codec of a checkpoint into a directory, and loads it.
+
+  Args:
+    path: A checkpoint of a model of CompressAI.
+    folder: The codec's directory, which is made if there is none.
+    name: As in `checkpoint.export`.
+    architecture: As in `convert`.
+    keep_tables: As in `convert`.
+
+  Raises:
+    JaxlicError: As `torch_files.read`, `convert` and `checkpoint.export`.
+  """
+  weights = torch_files.read(path)
+  try:
+    found = convert(weights, architecture, keep_tables=keep_tables)
+  except JaxlicError as error:
+    raise JaxlicError(f"{path}: {error}") from error
+  return checkpoint.export(
+    folder,
+    name=name,
+    architecture=found.architecture,
+    options=found.options,
+    params=found.params,
+    dtype="float32",
+    tables=found.tables,
+  )
+
+
+def convert(
+  weights: Weights,
+  architecture: str | None = None,
+  *,
+  keep_tables: bool = False,
+) -> Imported:
+  """Returns our model of a state dict.
+
+  Args:
+    weights: The arrays of a state dict, of this release or an older one.
+    architecture: Its name; by default it follows from names and shapes.
+    keep_tables: Return the state dict's integer tables, or where it was saved
+      without, those that `update()` would make of it.
+
+  Raises:
+    JaxlicError: If names or shapes are not those of the architecture, or of
+      any; or the tables are not valid.
+  """
+  weights = names.canonical(weights)
+  architecture, options = infer(weights, architecture)
+  params: dict[str, Any] = {}
+  for layer in LAYOUTS[architecture].layers:
+    kind = KINDS[layer.kind]
+    taken = {name: weights[f"{layer.source}.{name}"] for name in kind.names}
+    _insert(params, layer.target, kind.convert(taken))
+  kept = _tables(weights, architecture) if keep_tables else None
+  return Imported(architecture, options, params, kept)
+
+
+def parameter_count(trained: checkpoint.Trained) -> int:
+  """Returns how many numbers a training would find; medians are none."""
+  shapes = _shapes(trained.architecture, **trained.options)
+  return sum(leaf.size for leaf in jax.tree.leaves(shapes))
+
+
+def infer(
+  weights: Weights, architecture: str | None = None
+) -> tuple[str, dict[str, Any]]:
+  """Returns the architecture of canonical weights, and its options.
+
+  Raises:
+    JaxlicError: As `convert`.
+  """
+  if architecture is not None and architecture not in LAYOUTS:
+    raise JaxlicError(
+      f"architectures that are imported are {', '.join(LAYOUTS)}, got "
+      f"{architecture!r}; choose one of them, or none"
+    )
+  candidates = [architecture] if architecture else list(LAYOUTS)
+  found = {key for key in weights if not key.endswith(_BUFFERS)}
+  named = [name for name in candidates if _keys(name) == found]
+  if not named:
+    raise JaxlicError(_naming(found, candidates))
+  wrong = []
+  for name in named:
+    options = LAYOUTS[name].options(weights)
+    wrong.append(_mismatches(weights, name, options))
+    if not wrong[-1]:
+      return name, options
+  closest = min(wrong, key=len)
+  raise JaxlicError(
+    f"{closest[0]}; a model of other shapes than CompressAI's is not supported"
+  )
+
+
+def _keys(architecture: str) -> set[str]:
+  """The names of an architecture's weights."""
+  return {
+    f"{layer.source}.{name}"
+    for layer in LAYOUTS[architecture].layers
+    for name in KINDS[layer.kind].names
+  }
+
+
+def _naming(found: set[str], candidates: list[str]) -> str:
+  """What is wrong with the names, by the architecture they fit best."""
+  closest = min(candidates, key=lambda name: len(_keys(name) ^ found))
+  missing = sorted(_keys(closest) - found)
+  surplus = sorted(found - _keys(closest))
+  parts = [f"has no {missing[0]}"] if missing else []
+  parts += [f"has {surplus[0]!a:.80}"] if surplus else []
+  return (
+    f"the weights are named as in {', '.join(candidates)}; compared to "
+    f"{closest}, the checkpoint {' and '.join(parts)}: give one of a model "
+    "that is supported"
+  )
+
+
+def _mismatches(
+  weights: Weights, architecture: str, options: dict[str, Any]
+) -> list[str]:
+  """The weights of other shapes than the architecture's, in words."""
+  widths = ", ".join(f"{name} {value}" for name, value in options.items())
+  found = []
+  shapes = _shapes(architecture, **options)
+  for layer in LAYOUTS[architecture].layers:
+    ours = {k: v.shape for k, v in _part(shapes, layer).items()}
+    for name, shape in KINDS[layer.kind].shapes(ours).items():
+      given = weights[f"{layer.source}.{name}"].shape
+      if given != shape:
+        found.append(
+          f"{layer.source}.{name} of {architecture} has the shape {shape} at "
+          f"{widths}, got {given}"
+        )
+  return found
+
+
+@functools.lru_cache(maxsize=8)
+def _shapes(architecture: str, **options: Any) -> Params:
+  """The shapes of an architecture's parameters; tracing takes a second."""
+  model = models.make(architecture, **options)
+  return jax.eval_shape(model.init, jax.random.key(0))
+
+
+def _part(params: Params, layer: Layer) -> Params:
+  for name in layer.target.split("/"):
+    params = params[name]
+  return params
+
+
+def _insert(params: Params, path: str, arrays: Weights) -> None:
+  """Puts arrays into nested dictionaries, as float32."""
+  for name in path.split("/"):
+    params = params.setdefault(name, {})
+  for name, array in arrays.items():
+    params[name] = np.ascontiguousarray(array, np.float32)
+
+
+def _tables(weights: Weights, architecture: str) -> dict[str, Tables]:
+  """Each stage's tables, those of the checkpoint if it has any."""
+  sources = LAYOUTS[architecture].tables
+  made = {source: _tables_of(weights, source) for source in sources.values()}
+  return {stage: made[source] for stage, source in sources.items()}
+
+
+def _tables_of(weights: Weights, source: str) -> Tables:
+  """Those of an entropy bottleneck or a Gaussian conditional."""
+  own = {
+    key.removeprefix(f"{source}."): array
+    for key, array in weights.items()
+    if key.startswith(f"{source}.")
+  }
+  is_density = "quantiles" in own
+  if own.get(tables.BUFFERS[0], np.zeros(0)).size == 0:
+    return tables.bottleneck(own) if is_density else tables.gaussian()
+  found = tables.read(own)
+  rows = len(own["quantiles"]) if is_density else gaussian.LEVELS
+  if len(found.sizes) != rows:
+    raise JaxlicError(
+      f"{source} has {rows} tables, got {len(found.sizes)}; import "
+      "without --keep-tables"
+    )
+  scales = own.get("scale_table", np.zeros(0))
+  ladder = gaussian.scale_ladder()
+  if scales.size and not (
+    scales.shape == ladder.shape and np.allclose(scales, ladder, 1e-2)
+  ):
+    raise JaxlicError(
+      f"{source} has tables for {rows} scales from {gaussian.SCALE_MIN} to "
+      f"{gaussian.SCALE_MAX:g}, got {scales.min():g} to {scales.max():g}; "
+      "import without --keep-tables"
+    )
+  return found

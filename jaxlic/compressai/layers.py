@@ -1,0 +1,84 @@
+"""One layer's weights, from PyTorch's form to ours.
+
+Images are NCHW there and NHWC here, so kernels change the order of their axes.
+Layers are given and returned as arrays by their last name.
+
+References:
+  Begaint et al., "CompressAI", 2020; layers/ and entropy_models/ of release
+  1.2.8.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxlic.entropy import factorized
+
+Arrays = dict[str, np.ndarray]
+Shapes = dict[str, tuple[int, ...]]
+DEPTH = len(factorized.FILTERS)
+
+
+class Kind(NamedTuple):
+  """A kind of layer."""
+
+  names: tuple[str, ...]  # of its weights there
+  shapes: Callable[[Shapes], Shapes]  # from the shapes of ours to theirs
+  convert: Callable[[Arrays], Arrays]  # from their weights to ours
+
+
+def conv(weights: Arrays) -> Arrays:
+  """Returns a convolution: the kernel is OIHW there and HWIO here."""
+  kernel = weights["weight"].transpose(2, 3, 1, 0)
+  return {"kernel": kernel, "bias": weights["bias"]}
+
+
+def up_conv(weights: Arrays) -> Arrays:
+  """Returns a transposed convolution: IOHW there, and flipped HWIO here."""
+  kernel = weights["weight"].transpose(2, 3, 0, 1)[::-1, ::-1]
+  return {"kernel": kernel, "bias": weights["bias"]}
+
+
+def density(weights: Arrays) -> Arrays:
+  """Returns a factorized density, shifted by its medians.
+
+  Ours is that of `x - median`, so that the first layer, `softplus(H) x + b`,
+  has `softplus(H) median` added to b.
+  """
+  median = weights["quantiles"][:, 0, 1].astype(np.float64)
+  slope = np.logaddexp(0, weights["_matrix0"].astype(np.float64))
+  found = {
+    name[1:]: array for name, array in weights.items() if name != "quantiles"
+  }
+  found["bias0"] = found["bias0"] + slope * median[:, None, None]
+  return found | {"median": median}
+
+
+def _conv_shapes(ours: Shapes) -> Shapes:
+  h, w, i, o = ours["kernel"]
+  return {"weight": (o, i, h, w), "bias": ours["bias"]}
+
+
+def _up_conv_shapes(ours: Shapes) -> Shapes:
+  h, w, i, o = ours["kernel"]
+  return {"weight": (i, o, h, w), "bias": ours["bias"]}
+
+
+def _density_shapes(ours: Shapes) -> Shapes:
+  shapes = {f"_{name}": shape for name, shape in ours.items()}
+  return shapes | {"quantiles": (ours["bias0"][0], 1, 3)}
+
+
+def _density_names() -> tuple[str, ...]:
+  layers = range(DEPTH + 1)
+  names = [f"_{part}{k}" for part in ("matrix", "bias") for k in layers]
+  return ("quantiles", *names, *(f"_factor{k}" for k in range(DEPTH)))
+
+
+KINDS = {
+  "conv": Kind(("weight", "bias"), _conv_shapes, conv),
+  "up_conv": Kind(("weight", "bias"), _up_conv_shapes, up_conv),
+  "gdn": Kind(("beta", "gamma"), dict, dict),
+  "density": Kind(_density_names(), _density_shapes, density),
+}
