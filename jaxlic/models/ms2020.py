@@ -104,7 +104,7 @@ def make(
     StageSpec("z", HYPER_STRIDE * STRIDE, hyper_widths[0]),
     quantizer,
     factorized.make("z_density"),
-    bmshj2018.predict_zero(hyper_widths[0], HYPER_STRIDE),
+    bmshj2018.predict_median("z_density", hyper_widths[0], HYPER_STRIDE),
     functools.partial(_absorb_z, net),
   )
   y_stages = [
