@@ -37,11 +37,30 @@ class Tables(NamedTuple):
   offsets: np.ndarray  # [rows] int32, smallest symbol of each row
 
 
-class Prediction(NamedTuple):
-  """What both sides know of a stage's latents before their symbols."""
+class MixtureTables(NamedTuple):
+  """Integers from which the coder makes the frequencies of any mixture.
 
-  mean: Any  # [b h w c] float32, in latent units
-  scale: Any  # [b h w c] float32; its meaning is the density's
+  Made and explained by `jaxlic.coding.mixture_tables`.
+  """
+
+  cdf: np.ndarray  # [n] uint32, the normal distribution function times 2^30
+  reciprocals: np.ndarray  # [scales] uint32, 2^24 / scale, scales ascending
+  centres: np.ndarray  # [scales, phases] int32, what a mean is rounded to
+  weights: np.ndarray  # [weights] uint32, 0 first, then ascending
+
+
+AnyTables = Tables | MixtureTables
+
+
+class Prediction(NamedTuple):
+  """What both sides know of a stage's latents before their symbols.
+
+  Mixtures have a last axis of k components.
+  """
+
+  mean: Any  # [b h w c] or [b h w c k] float32, in latent units
+  scale: Any  # likewise; its meaning is the density's
+  logits: Any = None  # [b h w c k] float32, log weights but for a constant
 
 
 class Relaxed(NamedTuple):
@@ -65,10 +84,11 @@ class Density(NamedTuple):
   """The probability of a stage's symbols."""
 
   bits: Callable  # (params, value, prediction) -> float32 [b h w c]
-  rows: Callable  # (prediction) -> int32 [b h w c], a row of the tables
-  close: Callable | None  # (prediction) -> bool [b h w c]: rows that another
+  rows: Callable  # (prediction) -> int32 [b h w c], a row of the tables, or
+  # [b h w c 3k], the parameters of a mixture
+  close: Callable | None  # (prediction) -> bool, as `rows`: those that another
   # device's rounding errors could change; None where rows are no floats
-  freeze: Callable  # (params) -> Tables
+  freeze: Callable  # (params) -> AnyTables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +194,6 @@ class Codec(NamedTuple):
   apply: Callable  # (params, images, rate, keys [b], temperature=1.0) ->
   # Outcome, differentiable
   evaluate: Callable  # (params, image, rate) -> Outcome, quantized
-  freeze: Callable  # (params) -> {stage name: Tables}
+  freeze: Callable  # (params) -> {stage name: AnyTables}
   encode: Callable  # (params, tables, image, rate) -> Payload
   decode: Callable  # (params, tables, payload) -> image [H W 3]

@@ -15,6 +15,7 @@ The format is thus defined by the tables and the following:
 - One push codes its symbols by row, rows ascending, in their order within a
   row; a symbol outside its row codes as the row's last entry. Then the values
   of these symbols follow in the same order, by `jaxlic.coding.escape`.
+  Symbols of mixtures are coded as `jaxlic.coding.mixtures` says.
 
 References:
   Bamler, "Understanding entropy coding with asymmetric numeral systems", 2022.
@@ -30,9 +31,9 @@ import constriction
 import numpy as np
 from jaxtyping import Int
 
-from jaxlic.coding import escape
+from jaxlic.coding import escape, mixtures
 from jaxlic.coding.tables import validate
-from jaxlic.types import JaxlicError, Tables
+from jaxlic.types import AnyTables, JaxlicError, MixtureTables, Tables
 
 _CODER = constriction.stream.queue
 _CATEGORICAL = constriction.stream.model.Categorical
@@ -47,12 +48,14 @@ class Models(NamedTuple):
   cache: list  # the coder's model of each row, None until a symbol needs it
 
 
-def compile_tables(tables: Tables) -> Models:
+def compile_tables(tables: AnyTables) -> Models | mixtures.Models:
   """Returns the tables in the coder's form; rows are built on first use.
 
   Raises:
     JaxlicError: If the tables are not valid.
   """
+  if isinstance(tables, MixtureTables):
+    return mixtures.compile_tables(tables)
   validate(tables)
   cores, offsets = (tables.sizes - 1).tolist(), tables.offsets.tolist()
   return Models(tables, cores, offsets, [None] * len(cores))
@@ -67,10 +70,10 @@ class Encoder:
   def push(
     self,
     symbols: Int[np.ndarray, "n"],
-    rows: Int[np.ndarray, "n"],
-    models: Models,
+    rows: Int[np.ndarray, "n *parameters"],
+    models: Models | mixtures.Models,
   ) -> None:
-    """Codes int32 symbols, each under its row of the tables.
+    """Codes int32 symbols, each under its row of the tables, or its mixture.
 
     Raises:
       JaxlicError: If symbols are not int32, or a row is not in the tables.
@@ -79,6 +82,9 @@ class Encoder:
       raise JaxlicError(
         f"symbols are int32, got {symbols.dtype}; round and convert them first"
       )
+    if isinstance(models, mixtures.Models):
+      mixtures.push(self._coder.encode, symbols, rows, models)
+      return
     order, groups = _group(rows, len(models.cores))
     # Modulo 2**32 one comparison finds both ends: |offset| <= 2**30.
     entries = symbols.take(order).view(np.uint32)
@@ -127,7 +133,9 @@ class Decoder:
     self._coder = _CODER.RangeDecoder(words)
 
   def pop(
-    self, rows: Int[np.ndarray, "n"], models: Models
+    self,
+    rows: Int[np.ndarray, "n *parameters"],
+    models: Models | mixtures.Models,
   ) -> Int[np.ndarray, "n"]:
     """Returns the int32 symbols of one push, given its rows.
 
@@ -137,6 +145,8 @@ class Decoder:
     Raises:
       JaxlicError: If a row is not in the tables, or the payload is damaged.
     """
+    if isinstance(models, mixtures.Models):
+      return mixtures.pop(self._decode, rows, models)
     order, groups = _group(rows, len(models.cores))
     values = np.empty(len(rows), np.int32)
     escapes = []

@@ -9,9 +9,11 @@ it from both neighbours.
 
 Per list: the count, then the gaps between places, then the residues; numbers
 are split into a low part coded uniformly and a high part coded geometrically.
+Lists of several integers per symbol are longer, and so are their gaps.
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +22,11 @@ from jaxtyping import Bool, Int
 from jaxlic.coding import range_coder, tables
 from jaxlic.types import JaxlicError
 
-_COUNT_UNIT, _GAP_UNIT = 4, 4096
-_GEOMETRIC, _RESIDUE, _COUNT_LOW, _GAP_LOW = range(4)  # rows of the tables
+_COUNT_UNIT, _GAP_UNIT, _LONG_GAP_UNIT = 4, 2**12, 2**15
+# Rows of the tables.
+_GEOMETRIC, _RESIDUE, _COUNT_LOW, _GAP_LOW, _LONG_GAP_LOW = range(5)
+
+Rows = Int[np.ndarray, "n *parameters"]
 
 
 class Corrections(NamedTuple):
@@ -33,49 +38,62 @@ class Corrections(NamedTuple):
 
 def push(
   encoder: range_coder.Encoder,
-  rows: Int[np.ndarray, "n"],
-  close: Bool[np.ndarray, "n"],
+  rows: Rows,
+  close: Bool[np.ndarray, "n *parameters"],
 ) -> None:
   """Sends the rows that are `close` to a boundary."""
   places = np.flatnonzero(close)
   _push_split(encoder, np.array([len(places)]), _COUNT_UNIT, _COUNT_LOW)
   gaps = np.diff(places, prepend=-1) - 1
-  _push_split(encoder, gaps, _GAP_UNIT, _GAP_LOW)
-  _push(encoder, rows[places] % 3, _RESIDUE)
+  _push_split(encoder, gaps, *_gap_code(rows.ndim))
+  _push(encoder, rows.ravel()[places] % 3, _RESIDUE)
 
 
-def pop(decoder: range_coder.Decoder, count: int) -> Corrections:
-  """Returns what was sent of a list of `count` rows.
+def pop(decoder: range_coder.Decoder, shape: tuple[int, ...]) -> Corrections:
+  """Returns what was sent of a list of rows of that shape.
 
   Raises:
     JaxlicError: If the list does not fit that many rows.
   """
-  sent = int(_pop_split(decoder, 1, _COUNT_UNIT, _COUNT_LOW)[0])
-  if not 0 <= sent <= count:
+  size = math.prod(shape)
+  count = int(_pop_split(decoder, 1, _COUNT_UNIT, _COUNT_LOW)[0])
+  if not 0 <= count <= size:
     raise JaxlicError(
-      f"the payload is damaged: it corrects {sent} of {count} rows; fetch the "
+      f"the payload is damaged: it corrects {count} of {size} rows; fetch the "
       "file again"
     )
-  places = np.cumsum(_pop_split(decoder, sent, _GAP_UNIT, _GAP_LOW) + 1) - 1
-  if sent and (places.min() < 0 or places.max() >= count):
+  gaps = _pop_split(decoder, count, *_gap_code(len(shape)))
+  places = np.cumsum(gaps + 1) - 1
+  if count and (places.min() < 0 or places.max() >= size):
     raise JaxlicError(
-      f"the payload is damaged: it corrects row {places.max()} of {count}; "
+      f"the payload is damaged: it corrects row {places.max()} of {size}; "
       "fetch the file again"
     )
-  return Corrections(places, _pop(decoder, sent, _RESIDUE))
+  return Corrections(places, _pop(decoder, count, _RESIDUE))
 
 
-def correct(
-  rows: Int[np.ndarray, "n"], corrections: Corrections, start: int = 0
-) -> Int[np.ndarray, "n"]:
-  """Returns this device's rows, corrected; they are the list's from `start`."""
-  first, last = np.searchsorted(corrections.places, [start, start + len(rows)])
+def correct(rows: Rows, corrections: Corrections, start: int = 0) -> Rows:
+  """Returns this device's rows, corrected.
+
+  Args:
+    rows: A part of the list.
+    corrections: Those of the whole list.
+    start: Where the part begins, counted in integers.
+  """
+  flat = rows.flatten()
+  first, last = np.searchsorted(corrections.places, [start, start + flat.size])
   places = corrections.places[first:last] - start
-  rows = rows.copy()
   # -1, 0 or 1, whichever makes the residue that was sent.
-  change = (corrections.residues[first:last] - rows[places] + 1) % 3 - 1
-  rows[places] += change.astype(rows.dtype)
-  return rows
+  change = (corrections.residues[first:last] - flat[places] + 1) % 3 - 1
+  flat[places] += change.astype(flat.dtype)
+  return flat.reshape(rows.shape)
+
+
+def _gap_code(dimensions):
+  """The unit of gaps, and the row of their low part."""
+  if dimensions == 1:
+    return _GAP_UNIT, _GAP_LOW
+  return _LONG_GAP_UNIT, _LONG_GAP_LOW
 
 
 def _push_split(encoder, values, unit, low_row):
@@ -99,9 +117,9 @@ def _pop(decoder, count, row):
 
 @functools.cache
 def _models() -> range_coder.Models:
-  """The four distributions, exact powers of two or nearly uniform."""
+  """The five distributions, exact powers of two or nearly uniform."""
   halves = 0.5 ** np.arange(1, 17)
-  sizes = (3, _COUNT_UNIT, _GAP_UNIT)
+  sizes = (3, _COUNT_UNIT, _GAP_UNIT, _LONG_GAP_UNIT)
   uniform = [(np.full(n, 1 / n), 0.0, 0) for n in sizes]
   return range_coder.compile_tables(
     tables.make_tables([(halves, 0.5**16, 0), *uniform])

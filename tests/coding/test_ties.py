@@ -38,6 +38,19 @@ def test_a_row_to_tell_costs_about_its_place_and_a_residue():
   assert 8 * size < 25 * (16.3 + 2)
 
 
+def test_a_row_of_several_integers_is_corrected_in_each():
+  rng = np.random.default_rng(2)
+  rows = rng.integers(-900, 900, (50_000, 9)).astype(np.int32)
+  close = rng.random(rows.shape) < 1e-4
+  off = rng.integers(-1, 2, rows.shape).astype(np.int32)
+  data = _sent(rows, close)
+  # log2(10,000) + 1.44 + log2(3) = 16.3 bits each are needed, and the fixed
+  # codes of gaps, made for longer ones, and of the count take 2 bits more.
+  assert 8 * len(data) < (16.3 + 2) * close.sum()
+  found = ties.pop(range_coder.Decoder(data), np.where(close, rows + off, rows))
+  np.testing.assert_array_equal(found, rows)
+
+
 def test_a_list_that_does_not_fit_is_refused():
   close = np.zeros(100, bool)
   close[99] = True
