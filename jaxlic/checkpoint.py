@@ -23,10 +23,17 @@ import jax
 import numpy as np
 
 from jaxlic import codec, models
-from jaxlic.coding import container
+from jaxlic.coding import container, mixture_tables
 from jaxlic.coding import tables as integer_tables
 from jaxlic.data import output
-from jaxlic.types import Codec, JaxlicError, Model, Params, Tables
+from jaxlic.types import (
+  AnyTables,
+  Codec,
+  JaxlicError,
+  MixtureTables,
+  Model,
+  Params,
+)
 
 FILES = ("codec.json", "weights.npz", "tables.npz")
 # What reading a damaged file raises, from JSON, NumPy and zip files.
@@ -53,7 +60,7 @@ class Trained(NamedTuple):
   model: Model
   codec: Codec
   params: Params
-  tables: dict[str, Tables]
+  tables: dict[str, AnyTables]
 
 
 def export(
@@ -181,30 +188,31 @@ def _nested(weights: dict[str, np.ndarray]) -> Params:
   return params
 
 
-def _table_arrays(frozen: dict[str, Tables]) -> dict[str, np.ndarray]:
+def _table_arrays(frozen: dict[str, AnyTables]) -> dict[str, np.ndarray]:
   """Arrays of all tables; stages that share a table name the same one."""
   arrays, numbers = {}, {}
   for stage, table in frozen.items():
     number = numbers.setdefault(id(table), len(numbers))
     arrays[f"stage/{stage}"] = np.array(number, np.int32)
-    for name, array in integer_tables.to_arrays(table).items():
+    mixed = isinstance(table, MixtureTables)
+    form = mixture_tables if mixed else integer_tables
+    for name, array in form.to_arrays(table).items():
       arrays[f"{number}/{name}"] = array
   return arrays
 
 
-def _tables(arrays: dict[str, np.ndarray]) -> dict[str, Tables]:
+def _tables(arrays: dict[str, np.ndarray]) -> dict[str, AnyTables]:
   """Inverse of `_table_arrays`."""
   stages = {k[6:]: int(v) for k, v in arrays.items() if k.startswith("stage/")}
-  tables = {
-    number: integer_tables.from_arrays(
-      {
-        name.partition("/")[2]: array
-        for name, array in arrays.items()
-        if name.startswith(f"{number}/")
-      }
-    )
-    for number in set(stages.values())
-  }
+  tables = {}
+  for number in set(stages.values()):
+    own = {
+      name.partition("/")[2]: array
+      for name, array in arrays.items()
+      if name.startswith(f"{number}/")
+    }
+    form = mixture_tables if "cdf" in own else integer_tables
+    tables[number] = form.from_arrays(own)
   return {stage: tables[number] for stage, number in stages.items()}
 
 

@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Key
 from jaxlic import serial
 from jaxlic.coding import container, range_coder, ties
 from jaxlic.types import (
+  AnyTables,
   Codec,
   Context,
   JaxlicError,
@@ -32,7 +33,6 @@ from jaxlic.types import (
   Payload,
   Prediction,
   Stage,
-  Tables,
 )
 
 # Whole blocks of the largest images, and of strips that are mostly padding.
@@ -241,7 +241,7 @@ def _evaluate(
   return Outcome(shown[0, : size[0], : size[1]], bits)
 
 
-def _freeze(model: Model, params: Params) -> dict[str, Tables]:
+def _freeze(model: Model, params: Params) -> dict[str, AnyTables]:
   """Returns each stage's integer tables; keep them with the parameters."""
   return {s.spec.name: s.density.freeze(params) for s in model.stages}
 
@@ -250,7 +250,7 @@ def _encode(
   model: Model,
   compiled: _Compiled,
   params: Params,
-  tables: dict[str, Tables],
+  tables: dict[str, AnyTables],
   image: Image,
   rate: float = 0.0,
 ) -> Payload:
@@ -280,8 +280,8 @@ def _encode(
   coder = range_coder.Encoder()
   for name, steps, portions in zip(names, compiled.stages, coded, strict=True):
     if steps.close:
-      lists = [[p[k].ravel() for p in portions] for k in (1, 2)]
-      ties.push(coder, *map(np.concatenate, lists))
+      rows, close = ([part[k] for part in portions] for k in (1, 2))
+      ties.push(coder, np.concatenate(rows), np.concatenate(close))
     for symbols, rows, *_ in portions:
       coder.push(symbols, rows, models[name])
   sent = [symbols for portions in coded for symbols, *_ in portions]
@@ -298,7 +298,7 @@ def _decode(
   model: Model,
   compiled: _Compiled,
   params: Params,
-  tables: dict[str, Tables],
+  tables: dict[str, AnyTables],
   payload: Payload,
 ) -> Float[Array, "H W 3"]:
   """Returns the image, values in [0, 1].
@@ -319,10 +319,10 @@ def _decode(
     i, shape, rows = portion.stage, rows.shape, _counted(rows, portion.count)
     if compiled.stages[i].close:
       if i not in corrections:
-        every = rows.size // portion.count * portion.total
-        corrections[i], seen = ties.pop(coder, every), 0
-      flat = ties.correct(rows.ravel(), corrections[i], seen)
-      rows, seen = flat.reshape(rows.shape), seen + rows.size
+        every = len(rows) // portion.count * portion.total
+        corrections[i], seen = ties.pop(coder, (every, *rows.shape[1:])), 0
+      rows = ties.correct(rows, corrections[i], seen)
+      seen += rows.size
     symbols = coder.pop(rows, models[names[i]])
     received.append(symbols)
     padded = np.zeros(shape[:4], np.int32)
@@ -379,7 +379,7 @@ def _check_symbols(received: list[np.ndarray], expected: int) -> None:
     )
 
 
-def _coder_models(tables: dict[str, Tables]) -> dict[str, Any]:
+def _coder_models(tables: dict[str, AnyTables]) -> dict[str, Any]:
   """The tables in the coder's form; stages may share one."""
   made = {}
   for table in tables.values():

@@ -84,7 +84,7 @@ def _decoder(model: Model) -> Callable:
     for stage in model.stages:
       prediction = serial.predict(stage, params, context, grid)
       rows = stage.density.rows(prediction)
-      symbols = jnp.zeros(rows.shape, jnp.int32)
+      symbols = jnp.zeros(rows.shape[:4], jnp.int32)
       y_hat = stage.quantizer.from_symbols(symbols, prediction)
       context = stage.absorb(params, context, y_hat, grid)
     return model.synthesize(params, context)

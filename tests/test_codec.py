@@ -137,7 +137,7 @@ def _elsewhere(model):
       return stage
 
     def predict(*args):
-      mean, scale = stage.predict(*args)
+      mean, scale, _ = stage.predict(*args)
       # A ladder step is a factor of e^0.123 for predictions of scales.
       step = 0.004 if model.spec.levels else 0.004 * 0.123 * scale
       return Prediction(shift(mean, 1e-6), shift(scale, step))

@@ -13,7 +13,7 @@ ARROWS = {
   "quantize": ("types",),
   "data": ("types",),
   "metrics": ("types",),
-  "entropy": ("types", "nn", "coding.tables"),
+  "entropy": ("types", "nn", "coding.tables", "coding.mixture_tables"),
   "models": ("types", "nn", "quantize", "entropy"),
   "serial": ("types",),
   "codec": ("types", "coding", "serial"),
@@ -29,6 +29,7 @@ ARROWS = {
   "checkpoint": (
     "types",
     "coding.container",
+    "coding.mixture_tables",
     "coding.tables",
     "data",
     "codec",

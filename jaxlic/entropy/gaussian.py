@@ -51,10 +51,20 @@ def bin_bits(
   scale: Float[Array, "*shape"],
 ) -> Float[Array, "*shape"]:
   """Returns -log2 of the mass of the unit bin around `value`."""
+  mass = bin_mass(value, mean, scale)
+  return -jnp.log2(lower_bound(mass, LIKELIHOOD_MIN))
+
+
+def bin_mass(
+  value: Float[Array, "*#shape"],
+  mean: Float[Array, "*#shape"],
+  scale: Float[Array, "*#shape"],
+) -> Float[Array, "*#shape"]:
+  """Returns the mass of the unit bin around `value`, precise in both tails."""
   distance = jnp.abs(value - mean)
   upper = _cdf((0.5 - distance) / scale)
   lower = _cdf((-0.5 - distance) / scale)
-  return -jnp.log2(lower_bound(upper - lower, LIKELIHOOD_MIN))
+  return upper - lower
 
 
 def by_scale() -> Density:

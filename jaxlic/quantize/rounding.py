@@ -1,7 +1,8 @@
 """Scalar quantization around a predicted mean, and its training surrogates.
 
 Symbols are `round(y - mean)`, and `y_hat = symbols + mean`. Step size 1: gains
-and companders scale the latent before.
+and companders scale the latent before. `plain` takes 0 for the mean, where the
+density knows none, or several.
 """
 
 from collections.abc import Callable
@@ -74,3 +75,19 @@ def mixed(to_symbols: Callable = to_symbols) -> Callable:
 def make(surrogate: Callable = noise) -> Quantizer:
   """Returns rounding with the given training surrogate."""
   return Quantizer(surrogate, to_symbols, from_symbols)
+
+
+def plain(quantizer: Quantizer) -> Quantizer:
+  """Returns the quantizer with mean 0, whatever the prediction."""
+  zero = Prediction(mean=0.0, scale=0.0)
+
+  def surrogate(
+    latent: Latent, prediction: Prediction, keys: Keys, temperature: Temperature
+  ) -> Relaxed:
+    return quantizer.surrogate(latent, zero, keys, temperature)
+
+  return Quantizer(
+    surrogate,
+    to_symbols=lambda latent, prediction: quantizer.to_symbols(latent, zero),
+    from_symbols=lambda symbols, _: quantizer.from_symbols(symbols, zero),
+  )

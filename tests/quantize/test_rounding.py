@@ -73,3 +73,14 @@ def test_noise_of_an_image_is_that_of_its_key():
   both = rounding.draw(KEYS, SHAPE[1:])
   np.testing.assert_array_equal(rounding.draw(KEYS[1:], SHAPE[1:])[0], both[1])
   assert jnp.abs(both[0] - both[1]).max() > 0.1
+
+
+def test_plain_rounding_takes_no_mean_from_the_prediction():
+  # Nor does it ask for its shape.
+  quantizer = rounding.plain(rounding.make())
+  several = Prediction(mean=jnp.ones((*SHAPE, 3)), scale=jnp.ones((*SHAPE, 3)))
+  symbols = quantizer.to_symbols(LATENT, several)
+  np.testing.assert_array_equal(symbols, jnp.round(LATENT))
+  np.testing.assert_array_equal(
+    quantizer.from_symbols(symbols, several), jnp.round(LATENT)
+  )

@@ -67,3 +67,16 @@ def test_an_unknown_surrogate_is_refused():
     match="one of noise, mixed, soft, universal, got 'hard'; choose",
   ):
     surrogates.make("hard")
+
+
+@pytest.mark.parametrize("name", surrogates.SURROGATES)
+def test_every_surrogate_has_a_plain_form(name):
+  quantizer = surrogates.make(name)
+  several = jnp.ones((*SHAPE, 3))
+  relaxed = rounding.plain(quantizer).surrogate(
+    LATENT, Prediction(several, several, several), KEYS, 0.5
+  )
+  zero = Prediction(jnp.zeros(SHAPE), jnp.ones(SHAPE))
+  expected = quantizer.surrogate(LATENT, zero, KEYS, 0.5)
+  for found, wanted in zip(relaxed, expected, strict=True):
+    np.testing.assert_array_equal(found, wanted)
