@@ -27,80 +27,23 @@ References:
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import constriction
 import numpy as np
 from jaxtyping import Int
 
-from jaxlic.coding import escape
-from jaxlic.coding.mixture_tables import (
-  CDF_BITS,
-  CDF_REACH,
-  CDF_STEP_BITS,
-  FRACTION_BITS,
-  MEAN_LIMIT,
-  PHASES,
-  RECIPROCAL_BITS,
-  WEIGHT_BITS,
-  validate,
-)
+from jaxlic.coding import escape, mixture_masses
+from jaxlic.coding.mixture_masses import MASS_BITS, Models, Rows
 from jaxlic.coding.tables import PRECISION
-from jaxlic.types import JaxlicError, MixtureTables
 
 _FAMILY = constriction.stream.model.Categorical(perfect=False, lazy=False)
 _TOTAL = 2**PRECISION
-_MASS_BITS = 38  # of C; times 2^24 it fits into int64
-_REACH = 5  # scales
 _CHUNK = 2**16  # edges at a time, so that their arrays stay in the cache
-_HALF = 2 ** (FRACTION_BITS - 1)
-_PHASE_BITS = PHASES.bit_length() - 1
-_FAR = 2**40
-
-# A place in the table of the normal function is a fixed-point number.
-_PLACE_BITS = 12
-_SHIFT = FRACTION_BITS + RECIPROCAL_BITS - CDF_STEP_BITS - _PLACE_BITS
-_MIDDLE = CDF_REACH << CDF_STEP_BITS + _PLACE_BITS
 
 # Classes of windows.
 _BINS = np.array([4, 8, 16, 32, 16, 16, 32, 64])
 _STEPS = np.array([1, 1, 1, 1, 4, 16, 32, 64])
 _SIZES = _BINS * _STEPS
-
-Rows = Int[np.ndarray, "n parameters"]
-
-
-class Models(NamedTuple):
-  """Tables in the coder's form, int64; make it once per `MixtureTables`."""
-
-  cdf: np.ndarray
-  rises: np.ndarray  # from each entry of `cdf` to the next
-  reciprocals: np.ndarray
-  reaches: np.ndarray  # of each scale, in 2^-12
-  centres: np.ndarray  # [scales * phases]
-  weights: np.ndarray
-
-
-class _Mixtures(NamedTuple):
-  """Mixtures of some symbols, [k n] each, int64."""
-
-  means: np.ndarray  # in 2^-12
-  scales: np.ndarray  # rows
-  weights: np.ndarray  # of any sum
-
-
-def compile_tables(tables: MixtureTables) -> Models:
-  """Returns the tables in the coder's form.
-
-  Raises:
-    JaxlicError: If the tables are not valid.
-  """
-  validate(tables)
-  cdf, reciprocals, centres, weights = (a.astype(np.int64) for a in tables)
-  reaches = (_REACH << FRACTION_BITS + RECIPROCAL_BITS) // reciprocals
-  return Models(
-    cdf[:-1], np.diff(cdf), reciprocals, reaches, centres.ravel(), weights
-  )
 
 
 def push(
@@ -118,7 +61,7 @@ def push(
   inner, escapes = [], []
   for start, stop in _chunks(0, len(order), 3):
     part, group = order[start:stop], classes[start:stop]
-    mixtures = _mixtures(rows[part], models)
+    mixtures = mixture_masses.read(rows[part], models)
     low = _lows(mixtures, group, models)
     value = symbols[part].astype(np.int64)
     bins, steps = _BINS[group], _STEPS[group]
@@ -126,8 +69,8 @@ def push(
     outside = (bin_ < 0) | (bin_ >= bins)
     bin_[outside] = bins[outside]
     bounds = np.stack([0 * bin_, bin_, np.minimum(bin_ + 1, bins)])
-    mass = _mass(mixtures, low + bounds * steps, models)
-    share = mass * (_TOTAL - 1 - bins) >> _MASS_BITS
+    mass = mixture_masses.mass(mixtures, low + bounds * steps, models)
+    share = mass * (_TOTAL - 1 - bins) >> MASS_BITS
     below, above = share[1] + bin_, share[2] + bin_ + 1
     above[outside] = _TOTAL
     _encode(encode, below, above)
@@ -154,10 +97,10 @@ def pop(decode: Callable, rows: Rows, models: Models) -> Int[np.ndarray, "n"]:
     bins, step = _BINS[group], _STEPS[group]
     bounds = np.arange(bins + 1)[:, None]
     for start, stop in _chunks(first, last, len(bounds)):
-      mixtures = _mixtures(rows[order[start:stop]], models)
+      mixtures = mixture_masses.read(rows[order[start:stop]], models)
       low = _lows(mixtures, classes[start:stop], models)
-      mass = _mass(mixtures, low + bounds * step, models)
-      share = mass * (_TOTAL - 1 - bins) >> _MASS_BITS
+      mass = mixture_masses.mass(mixtures, low + bounds * step, models)
+      share = mass * (_TOTAL - 1 - bins) >> MASS_BITS
       every = np.full((1, len(low)), _TOTAL - 1 - bins)
       bin_ = _decode(decode, np.concatenate([share, every]))
       values[start:stop] = low + bin_ * step
@@ -183,7 +126,7 @@ def _push_inner(encode, symbols, rows, models, inner) -> None:
     steps = _STEPS[group]
     place = symbols[part] - first
     bounds = np.stack([0 * place, place, place + 1, steps])
-    mixtures = _mixtures(rows[part], models)
+    mixtures = mixture_masses.read(rows[part], models)
     share = _inner_share(mixtures, first, bounds, models)
     _encode(encode, share[1] + place, share[2] + place + 1)
 
@@ -195,7 +138,7 @@ def _pop_inner(decode, values, rows, models, order, classes, inner) -> None:
     bounds = np.arange(_STEPS[group] + 1)[:, None]
     for start, stop in _chunks(first, last, len(bounds)):
       part = inner[start:stop]
-      mixtures = _mixtures(rows[order[part]], models)
+      mixtures = mixture_masses.read(rows[order[part]], models)
       share = _inner_share(mixtures, values[part], bounds, models)
       values[part] += _decode(decode, share)
 
@@ -205,7 +148,7 @@ def _inner_share(mixtures, first, bounds, models) -> np.ndarray:
 
   Their last bounds are their sizes.
   """
-  mass = _mass(mixtures, first + bounds, models) + bounds
+  mass = mixture_masses.mass(mixtures, first + bounds, models) + bounds
   return mass * (_TOTAL - bounds[-1]) // mass[-1]
 
 
@@ -234,104 +177,23 @@ def _order(rows: Rows, models: Models) -> tuple[np.ndarray, np.ndarray]:
   """The stable order by class, and the classes in this order."""
   classes = np.empty(len(rows), np.uint8)
   for start, stop in _chunks(0, len(rows), 2):
-    _check(np.ascontiguousarray(rows[start:stop].T), models)
-    low, high = _ends(_mixtures(rows[start:stop], models), models)
+    mixture_masses.check(rows[start:stop], models)
+    mixtures = mixture_masses.read(rows[start:stop], models)
+    low, high = mixture_masses.ends(mixtures, models)
     fitting = np.searchsorted(_SIZES, high - low)
     classes[start:stop] = np.minimum(fitting, len(_SIZES) - 1)
   order = np.argsort(classes, kind="stable")
   return order, classes[order]
 
 
-def _check(columns: np.ndarray, models: Models) -> None:
-  k, rest = divmod(len(columns), 3)
-  good = k > 0 and rest == 0
-  if good:
-    limit = MEAN_LIMIT * PHASES
-    scales, weights = len(models.reaches), len(models.weights)
-    bounds = ((-limit, limit), (0, scales - 1), (0, weights - 1))
-    least, most = columns.min(1), columns.max(1)
-    for i, (first, last) in enumerate(bounds):
-      part = slice(i * k, i * k + k)
-      good = good and least[part].min() >= first and most[part].max() <= last
-  if not good or models.weights[columns[2 * k :].max(0)].min() == 0:
-    raise JaxlicError(
-      f"rows of a mixture are k means within +-{MEAN_LIMIT}, k rows of its "
-      f"{len(models.reaches)} scales and k of its {len(models.weights)} "
-      "weights, not all of them 0: the payload is damaged, or these tables are "
-      "not of this density"
-    )
-
-
-def _mixtures(rows: Rows, models: Models) -> _Mixtures:
-  columns = np.ascontiguousarray(rows.T, np.int64)
-  means, scales, weights = np.split(columns, 3)
-  means += PHASES // 2
-  centres = models.centres[scales * PHASES + (means & PHASES - 1)]
-  means = (means >> _PHASE_BITS << FRACTION_BITS) + centres
-  return _Mixtures(means, scales, models.weights[weights])
-
-
-def _ends(mixtures: _Mixtures, models: Models) -> tuple[np.ndarray, np.ndarray]:
-  """First symbols within reach, and those after the last."""
-  reaches = models.reaches[mixtures.scales]
-  low, high = mixtures.means - reaches, mixtures.means + reaches
-  unused = mixtures.weights == 0
-  low[unused], high[unused] = _FAR, -_FAR
-  low, high = low.min(0) + _HALF, high.max(0) + _HALF
-  return low >> FRACTION_BITS, (high >> FRACTION_BITS) + 1
-
-
 def _lows(
-  mixtures: _Mixtures, classes: np.ndarray, models: Models
+  mixtures: mixture_masses.Mixtures, classes: np.ndarray, models: Models
 ) -> np.ndarray:
   """First symbols of the windows, which their classes may widen or cut."""
-  low, high = _ends(mixtures, models)
+  low, high = mixture_masses.ends(mixtures, models)
   spare = _SIZES[classes] - (high - low)
-  low = low - (spare >> 1)
-  cut = np.flatnonzero(spare < 0)
-  if cut.size:
-    heaviest = mixtures.weights[:, cut].argmax(0)
-    centre = mixtures.means[heaviest, cut] + _HALF >> FRACTION_BITS
-    low[cut] = centre - _SIZES[-1] // 2
-  return low
-
-
-def _shares(weights: np.ndarray) -> np.ndarray:
-  """Weights of sum 2^24: quotients, and the rest to the heaviest.
-
-  So equal components make the same mixture, whatever their weights are.
-  """
-  shares = (weights << WEIGHT_BITS) // weights.sum(0)
-  heaviest = weights.argmax(0), np.arange(weights.shape[1])
-  shares[heaviest] += 2**WEIGHT_BITS - shares.sum(0)
-  return shares
-
-
-def _mass(
-  mixtures: _Mixtures, symbols: np.ndarray, models: Models
-) -> np.ndarray:
-  """C at the lower edges of the symbols [e n], less C at the first of them."""
-  edges = (symbols << FRACTION_BITS) - _HALF
-  weights = _shares(mixtures.weights)
-  reciprocals = models.reciprocals[mixtures.scales]
-  total = np.zeros_like(edges)
-  for mean, reciprocal, weight in zip(
-    mixtures.means, reciprocals, weights, strict=True
-  ):
-    place = edges - mean
-    place *= reciprocal
-    place >>= _SHIFT
-    place += _MIDDLE
-    np.clip(place, 0, 2 * _MIDDLE - 1, out=place)
-    entry = place >> _PLACE_BITS
-    place &= 2**_PLACE_BITS - 1
-    place *= models.rises[entry]
-    place >>= _PLACE_BITS
-    place += models.cdf[entry]
-    place *= weight
-    total += place
-  total >>= CDF_BITS + WEIGHT_BITS - _MASS_BITS
-  return total - total[0]
+  cut = mixture_masses.centre(mixtures) - _SIZES[-1] // 2
+  return np.where(spare < 0, cut, low - (spare >> 1))
 
 
 def _chunks(start: int, stop: int, edges: int) -> Iterator[tuple[int, int]]:

@@ -31,7 +31,7 @@ import constriction
 import numpy as np
 from jaxtyping import Int
 
-from jaxlic.coding import escape, mixtures
+from jaxlic.coding import escape, mixture_masses, mixtures
 from jaxlic.coding.tables import validate
 from jaxlic.types import AnyTables, JaxlicError, MixtureTables, Tables
 
@@ -48,14 +48,14 @@ class Models(NamedTuple):
   cache: list  # the coder's model of each row, None until a symbol needs it
 
 
-def compile_tables(tables: AnyTables) -> Models | mixtures.Models:
+def compile_tables(tables: AnyTables) -> Models | mixture_masses.Models:
   """Returns the tables in the coder's form; rows are built on first use.
 
   Raises:
     JaxlicError: If the tables are not valid.
   """
   if isinstance(tables, MixtureTables):
-    return mixtures.compile_tables(tables)
+    return mixture_masses.compile_tables(tables)
   validate(tables)
   cores, offsets = (tables.sizes - 1).tolist(), tables.offsets.tolist()
   return Models(tables, cores, offsets, [None] * len(cores))
@@ -71,7 +71,7 @@ class Encoder:
     self,
     symbols: Int[np.ndarray, "n"],
     rows: Int[np.ndarray, "n *parameters"],
-    models: Models | mixtures.Models,
+    models: Models | mixture_masses.Models,
   ) -> None:
     """Codes int32 symbols, each under its row of the tables, or its mixture.
 
@@ -82,7 +82,7 @@ class Encoder:
       raise JaxlicError(
         f"symbols are int32, got {symbols.dtype}; round and convert them first"
       )
-    if isinstance(models, mixtures.Models):
+    if isinstance(models, mixture_masses.Models):
       mixtures.push(self._coder.encode, symbols, rows, models)
       return
     order, groups = _group(rows, len(models.cores))
@@ -135,7 +135,7 @@ class Decoder:
   def pop(
     self,
     rows: Int[np.ndarray, "n *parameters"],
-    models: Models | mixtures.Models,
+    models: Models | mixture_masses.Models,
   ) -> Int[np.ndarray, "n"]:
     """Returns the int32 symbols of one push, given its rows.
 
@@ -145,7 +145,7 @@ class Decoder:
     Raises:
       JaxlicError: If a row is not in the tables, or the payload is damaged.
     """
-    if isinstance(models, mixtures.Models):
+    if isinstance(models, mixture_masses.Models):
       return mixtures.pop(self._decode, rows, models)
     order, groups = _group(rows, len(models.cores))
     values = np.empty(len(rows), np.int32)
