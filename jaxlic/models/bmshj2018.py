@@ -35,6 +35,7 @@ from jaxlic.nn import resample
 from jaxlic.nn.gdn import GDN
 from jaxlic.quantize import surrogates
 from jaxlic.types import (
+  Density,
   JaxlicError,
   Model,
   ModelSpec,
@@ -204,6 +205,7 @@ def with_hyper(
   read: Callable,
   quantizer: Quantizer,
   context_model: context.ContextModel | None = None,
+  y_coding: tuple[Quantizer, Density] | None = None,
 ) -> Model:
   """Returns a model of two stages: z, then y as a Gaussian that z predicts.
 
@@ -212,8 +214,10 @@ def with_hyper(
   `read` turns into the prediction of y. Both stages share the `quantizer`.
 
   With a `context_model`, `read` gives the features that this refines, by the
-  latents around each that are decoded before it.
+  latents around each that are decoded before it. `y_coding` is y's, if it is
+  not the `quantizer` and a Gaussian.
   """
+  y_quantizer, y_density = y_coding or (quantizer, gaussian.by_scale())
   width, latent = hyper_analysis.width, analysis.latent
 
   def init(key: Array) -> dict:
@@ -252,8 +256,8 @@ def with_hyper(
   )
   y_stage = Stage(
     StageSpec("y", STRIDE, latent),
-    quantizer,
-    gaussian.by_scale(),
+    y_quantizer,
+    y_density,
     predict_y,
     absorb_as("y"),
     context_model and context_model.order,

@@ -26,12 +26,13 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from jaxlic.entropy import mixture
 from jaxlic.models import bmshj2018, context, mbt2018, precision
 from jaxlic.nn import resample
 from jaxlic.nn.attention import Attention
 from jaxlic.nn.cheng import DownBlock, ResidualBlock, UpBlock
-from jaxlic.quantize import surrogates
-from jaxlic.types import JaxlicError, Model
+from jaxlic.quantize import rounding, surrogates
+from jaxlic.types import JaxlicError, Model, Prediction
 
 QUALITIES = 6
 NARROW, WIDE = 128, 192
@@ -43,6 +44,7 @@ def make(
   quality: int = 3,
   width: int | None = None,
   attention: bool = False,
+  components: int = 1,
   order: str = "raster",
   surrogate: str = "noise",
   dtype: str = "float32",
@@ -54,14 +56,21 @@ def make(
     quality: 1 (fewest bits) to 6: the weight of the distortion, and the width.
     width: Channels of everything, instead of the quality's.
     attention: Whether the transforms have attention blocks.
+    components: Of the mixture of Gaussians that predicts a latent: 1, or the
+      paper's 3.
     order: "raster", or "checkerboard" (He 2021); see models/context.py.
     surrogate: What stands for rounding in training, see quantize/surrogates.py.
     dtype: What the convolutions compute in, see nn/__init__.py.
     name: The model's name.
 
   Raises:
-    JaxlicError: If there is no such quality, order, surrogate or dtype.
+    JaxlicError: If there is no such quality, order, surrogate or dtype, or no
+      component.
   """
+  if components < 1:
+    raise JaxlicError(
+      f"a mixture has 1 component or more, got {components}; choose 1 or 3"
+    )
   if not 1 <= quality <= QUALITIES:
     raise JaxlicError(
       f"a published quality of Cheng 2020 is in 1..{QUALITIES}, got {quality}; "
@@ -70,6 +79,9 @@ def make(
   published = WIDE if quality >= WIDE_FROM else NARROW
   width = published if width is None else width
   dtype = precision.checked(dtype)
+  quantizer = surrogates.make(surrogate)
+  # A mixture's symbols are rounded latents, a Gaussian's differ by its mean.
+  mixed = components > 1
   return bmshj2018.with_hyper(
     bmshj2018.model_spec(name, quality),
     Analysis(width, attention, dtype),
@@ -77,15 +89,32 @@ def make(
     HyperAnalysis(width, dtype),
     HyperSynthesis(width, dtype),
     lambda hyper: hyper,
-    surrogates.make(surrogate),
+    quantizer,
     context.make(
       order,
       latent=width,
-      outputs=2 * width,
-      read=mbt2018.read_scale_and_mean,
+      outputs=(3 * components if mixed else 2) * width,
+      read=(
+        functools.partial(read_mixture, components)
+        if mixed
+        else mbt2018.read_scale_and_mean
+      ),
       dtype=dtype,
     ),
+    (rounding.plain(quantizer), mixture.make()) if mixed else None,
   )
+
+
+def read_mixture(
+  components: int, numbers: Float[Array, "b h w n"]
+) -> Prediction:
+  """Returns the prediction of a mixture: logits, means, then scales.
+
+  Each third holds the components of the first channel, then of the next.
+  """
+  thirds = numbers.reshape(*numbers.shape[:3], 3, -1, components)
+  logits, mean, scale = jnp.moveaxis(thirds, 3, 0)
+  return Prediction(mean=mean, scale=scale, logits=logits)
 
 
 class Analysis(nn.Module):

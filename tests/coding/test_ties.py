@@ -20,7 +20,7 @@ def test_a_decoder_that_is_off_by_one_gets_the_rows_of_the_encoder(share):
   data = _sent(rows, close)
   found = ties.correct(
     np.where(close, rows + off, rows),
-    ties.pop(range_coder.Decoder(data), len(rows)),
+    ties.pop(range_coder.Decoder(data), rows.shape),
   )
   np.testing.assert_array_equal(found, rows)
 
@@ -47,7 +47,10 @@ def test_a_row_of_several_integers_is_corrected_in_each():
   # log2(10,000) + 1.44 + log2(3) = 16.3 bits each are needed, and the fixed
   # codes of gaps, made for longer ones, and of the count take 2 bits more.
   assert 8 * len(data) < (16.3 + 2) * close.sum()
-  found = ties.pop(range_coder.Decoder(data), np.where(close, rows + off, rows))
+  found = ties.correct(
+    np.where(close, rows + off, rows),
+    ties.pop(range_coder.Decoder(data), rows.shape),
+  )
   np.testing.assert_array_equal(found, rows)
 
 
@@ -56,4 +59,19 @@ def test_a_list_that_does_not_fit_is_refused():
   close[99] = True
   data = _sent(np.zeros(100, np.int32), close)
   with pytest.raises(JaxlicError, match="damaged: it corrects row 99 of 50"):
-    ties.pop(range_coder.Decoder(data), 50)
+    ties.pop(range_coder.Decoder(data), (50,))
+
+
+def test_parts_of_a_list_are_corrected_as_the_whole():
+  rng = np.random.default_rng(2)
+  rows = rng.integers(0, 64, 1000).astype(np.int32)
+  close = rng.random(rows.size) < 0.1
+  off = np.where(close, rows + rng.integers(-1, 2, rows.size), rows)
+  sent = ties.pop(range_coder.Decoder(_sent(rows, close)), rows.shape)
+  starts = [0, 1, 400, 999]
+  parts = np.split(off.astype(np.int32), starts[1:])
+  found = [
+    ties.correct(part, sent, start)
+    for part, start in zip(parts, starts, strict=True)
+  ]
+  np.testing.assert_array_equal(np.concatenate(found), rows)
