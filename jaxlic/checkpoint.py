@@ -71,7 +71,7 @@ def export(
   options: dict[str, Any],
   params: Params,
   dtype: str = "float16",
-  tables: dict[str, Tables] | None = None,
+  tables: dict[str, AnyTables] | None = None,
 ) -> Trained:
   """Freezes the tables, writes a codec's directory, and loads it back.
 

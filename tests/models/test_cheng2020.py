@@ -2,8 +2,10 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from jaxlic import codec, models
 from jaxlic.models import cheng2020
 
 # Sums over `parameters()` of CompressAI 1.2.8's g_a, g_s, h_a and h_s, of its
@@ -81,3 +83,26 @@ def test_what_makes_y_is_not_rounded_to_bfloat16():
   ]
   full = [":f32[" in line for line in lines]
   assert full == (len(lines) - 20) * [False] + 20 * [True]
+
+
+def test_the_mixture_is_coded_in_order_as_evaluated():
+  model = models.make("cheng2020-anchor", width=4, components=3)
+  built = codec.make(model)
+  params = jax.jit(model.init)(jax.random.key(0, impl="unsafe_rbg"))
+  params["analysis"]["params"]["conv"]["kernel"] *= 20
+  tables = built.freeze(params)
+  image = np.random.default_rng(0).random((33, 49, 3)).astype("f4")
+  payload = built.encode(params, tables, image)
+  decoded = built.decode(params, tables, payload)
+  shown = built.evaluate(params, image)
+  np.testing.assert_array_equal(decoded, shown.image)
+  assert shown.bits["y"] > 100
+
+
+def test_the_mixture_reads_logits_means_and_scales():
+  # 2 channels of 3 components.
+  numbers = jnp.arange(18.0).reshape(1, 1, 1, 18)
+  prediction = cheng2020.read_mixture(3, numbers)
+  np.testing.assert_array_equal(prediction.logits[0, 0, 0, 1], [3, 4, 5])
+  np.testing.assert_array_equal(prediction.mean[0, 0, 0, 0], [6, 7, 8])
+  np.testing.assert_array_equal(prediction.scale[0, 0, 0, 1], [15, 16, 17])
