@@ -13,7 +13,20 @@ IMAGES = jax.random.uniform(jax.random.key(1), (2, 32, 32, 3))
 RATE = jnp.array([0.0, 1.5])
 
 
-@pytest.fixture(params=sorted(models.MODELS))
+# The others are made of the same networks.
+NAMES = [
+  "lapped",
+  "bmshj2018-factorized",
+  "bmshj2018-hyperprior",
+  "mbt2018-mean",
+  "mbt2018",
+  "cheng2020-attn",
+  "elic2022",
+  "ms2020",
+]
+
+
+@pytest.fixture(params=NAMES)
 def name(request):
   return request.param
 
@@ -36,6 +49,7 @@ def loss_of(model):
   return loss
 
 
+@pytest.mark.parametrize("name", ["lapped", "mbt2018-mean", "mbt2018"])
 def test_bfloat16_gives_nearly_the_loss_of_float32(name):
   half, full = (loss_of(toy_in(d, name)) for d in ("bfloat16", "float32"))
   both = jax.jit(
