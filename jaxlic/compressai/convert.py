@@ -12,9 +12,10 @@ import jax
 import numpy as np
 
 from jaxlic import checkpoint, models
-from jaxlic.compressai import names, tables, torch_files
+from jaxlic.compressai import layouts, names, tables, torch_files
 from jaxlic.compressai.layers import KINDS
-from jaxlic.compressai.layouts import LAYOUTS, Layer
+from jaxlic.compressai.layouts import LAYOUTS, Layout
+from jaxlic.compressai.sequences import Layer
 from jaxlic.entropy import gaussian
 from jaxlic.types import JaxlicError, Params, Tables
 
@@ -88,19 +89,20 @@ def convert(
   """
   weights = names.canonical(weights)
   architecture, options = infer(weights, architecture)
+  layout = layouts.find(architecture, weights)
   params: dict[str, Any] = {}
-  for layer in LAYOUTS[architecture].layers:
+  for layer in layout.layers:
     kind = KINDS[layer.kind]
     taken = {name: weights[f"{layer.source}.{name}"] for name in kind.names}
     _insert(params, layer.target, kind.convert(taken))
-  kept = _tables(weights, architecture) if keep_tables else None
+  kept = _tables(weights, layout) if keep_tables else None
   return Imported(architecture, options, params, kept)
 
 
 def parameter_count(trained: checkpoint.Trained) -> int:
   """Returns how many numbers a training would find; medians are none."""
-  shapes = _shapes(trained.architecture, **trained.options)
-  return sum(leaf.size for leaf in jax.tree.leaves(shapes))
+  leaves = jax.tree_util.tree_leaves_with_path(trained.params)
+  return sum(leaf.size for path, leaf in leaves if path[-1].key != "median")
 
 
 def infer(
@@ -117,13 +119,14 @@ def infer(
       f"{architecture!r}; choose one of them, or none"
     )
   candidates = [architecture] if architecture else list(LAYOUTS)
+  keys = {name: _keys(layouts.find(name, weights)) for name in candidates}
   found = {key for key in weights if not key.endswith(_BUFFERS)}
-  named = [name for name in candidates if _keys(name) == found]
+  named = [name for name in candidates if keys[name] == found]
   if not named:
-    raise JaxlicError(_naming(found, candidates))
+    raise JaxlicError(_naming(found, keys))
   wrong = []
   for name in named:
-    options = LAYOUTS[name].options(weights)
+    options = layouts.find(name, weights).options(weights)
     wrong.append(_mismatches(weights, name, options))
     if not wrong[-1]:
       return name, options
@@ -133,24 +136,24 @@ def infer(
   )
 
 
-def _keys(architecture: str) -> set[str]:
+def _keys(layout: Layout) -> set[str]:
   """The names of an architecture's weights."""
   return {
     f"{layer.source}.{name}"
-    for layer in LAYOUTS[architecture].layers
+    for layer in layout.layers
     for name in KINDS[layer.kind].names
   }
 
 
-def _naming(found: set[str], candidates: list[str]) -> str:
+def _naming(found: set[str], keys: dict[str, set[str]]) -> str:
   """What is wrong with the names, by the architecture they fit best."""
-  closest = min(candidates, key=lambda name: len(_keys(name) ^ found))
-  missing = sorted(_keys(closest) - found)
-  surplus = sorted(found - _keys(closest))
+  closest = min(keys, key=lambda name: len(keys[name] ^ found))
+  missing = sorted(keys[closest] - found)
+  surplus = sorted(found - keys[closest])
   parts = [f"has no {missing[0]}"] if missing else []
   parts += [f"has {surplus[0]!a:.80}"] if surplus else []
   return (
-    f"the weights are named as in {', '.join(candidates)}; compared to "
+    f"the weights are named as in {', '.join(keys)}; compared to "
     f"{closest}, the checkpoint {' and '.join(parts)}: give one of a model "
     "that is supported"
   )
@@ -163,7 +166,7 @@ def _mismatches(
   widths = ", ".join(f"{name} {value}" for name, value in options.items())
   found = []
   shapes = _shapes(architecture, **options)
-  for layer in LAYOUTS[architecture].layers:
+  for layer in layouts.find(architecture, weights).layers:
     ours = {k: v.shape for k, v in _part(shapes, layer).items()}
     for name, shape in KINDS[layer.kind].shapes(ours).items():
       given = weights[f"{layer.source}.{name}"].shape
@@ -196,11 +199,17 @@ def _insert(params: Params, path: str, arrays: Weights) -> None:
     params[name] = np.ascontiguousarray(array, np.float32)
 
 
-def _tables(weights: Weights, architecture: str) -> dict[str, Tables]:
-  """Each stage's tables, those of the checkpoint if it has any."""
-  sources = LAYOUTS[architecture].tables
-  made = {source: _tables_of(weights, source) for source in sources.values()}
-  return {stage: made[source] for stage, source in sources.items()}
+def _tables(weights: Weights, layout: Layout) -> dict[str, Tables]:
+  """Each stage's tables, those of the checkpoint if it has any.
+
+  Stages with the same numbers share one, as ELIC's groups do.
+  """
+  made, shared = {}, {}
+  for stage, source in layout.tables.items():
+    found = _tables_of(weights, source)
+    content = tuple((array.shape, array.tobytes()) for array in found)
+    made[stage] = shared.setdefault(content, found)
+  return made
 
 
 def _tables_of(weights: Weights, source: str) -> Tables:

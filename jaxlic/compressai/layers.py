@@ -40,6 +40,23 @@ def up_conv(weights: Arrays) -> Arrays:
   return {"kernel": kernel, "bias": weights["bias"]}
 
 
+def subpixel(weights: Arrays) -> Arrays:
+  """Returns a convolution before a depth-to-space by 2.
+
+  Its output channels are (c, i, j) there and (i, j, c) here, for the pixel in
+  row i and column j of a block.
+  """
+  number = np.arange(len(weights["bias"]))
+  order = number.reshape(-1, 2, 2).transpose(1, 2, 0).ravel()
+  return conv({name: array[order] for name, array in weights.items()})
+
+
+def dense(weights: Arrays) -> Arrays:
+  """Returns a convolution of size 1 as a matrix, IO here."""
+  kernel = weights["weight"][:, :, 0, 0].transpose()
+  return {"kernel": kernel, "bias": weights["bias"]}
+
+
 def density(weights: Arrays) -> Arrays:
   """Returns a factorized density, shifted by its medians.
 
@@ -65,6 +82,11 @@ def _up_conv_shapes(ours: Shapes) -> Shapes:
   return {"weight": (i, o, h, w), "bias": ours["bias"]}
 
 
+def _dense_shapes(ours: Shapes) -> Shapes:
+  i, o = ours["kernel"]
+  return {"weight": (o, i, 1, 1), "bias": ours["bias"]}
+
+
 def _density_shapes(ours: Shapes) -> Shapes:
   shapes = {f"_{name}": shape for name, shape in ours.items()}
   return shapes | {"quantiles": (ours["bias0"][0], 1, 3)}
@@ -79,6 +101,8 @@ def _density_names() -> tuple[str, ...]:
 KINDS = {
   "conv": Kind(("weight", "bias"), _conv_shapes, conv),
   "up_conv": Kind(("weight", "bias"), _up_conv_shapes, up_conv),
+  "subpixel": Kind(("weight", "bias"), _conv_shapes, subpixel),
+  "dense": Kind(("weight", "bias"), _dense_shapes, dense),
   "gdn": Kind(("beta", "gamma"), dict, dict),
   "density": Kind(_density_names(), _density_shapes, density),
 }
