@@ -31,6 +31,7 @@ Everything else has its channels last:
 | scales, means | like y | the prediction of y |
 | y_likelihood | like y | the likelihood of y_hat |
 | x_hat | [22 43 3] | rows 0, 3, 6 ... and columns 1, 4, 7 ... of the image |
+| decoded | like x_hat | uint8, what autoregressive models make of their files |
 
 y_hat of autoregressive models is y rounded, plus a fraction, so that errors
 around means show; with it context, scales and means are those of a decoder that
@@ -308,6 +309,14 @@ def record(model, image):
   return {k: hwc(v) for k, v in found.items() if v is not None}
 
 
+def decode(model, image):
+  """Returns what the model's own file of the image decodes to, in 8 bits."""
+  model.update()
+  coded = model.compress(image)
+  decoded = model.decompress(coded["strings"], coded["shape"])["x_hat"]
+  return np.rint(255 * hwc(decoded[:, :, ::3, 1::3])).astype(np.uint8)
+
+
 def packed_state(model):
   """Returns the arrays `state` and `state_TYPE`."""
   entries, values = [], {}
@@ -327,8 +336,11 @@ def make_architecture(name, image, seed):
   calibrate(model, nchw(image) / 255)
   found = record(model, nchw(image) / 255)
   fill_masked(model)
+  packed = packed_state(model)
+  if "context" in found:
+    found["decoded"] = decode(model, nchw(image) / 255)
   path = FOLDER / f"{name}.npz"
-  np.savez_compressed(path, **packed_state(model), **found)
+  np.savez_compressed(path, **packed, **found)
   print(f"{path.name}: {path.stat().st_size} bytes")
   for key, value in found.items():
     print(
