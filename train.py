@@ -76,9 +76,13 @@ def main(_):
   initial = parallel.replicate(
     lambda: training.init_state(model, chain, config)
   )
+  if config.start_from:
+    # Imported weights have medians besides, which checkpoints then have, too.
+    params = checkpoint.load(config.start_from).params
+    initial = training.begin_with(initial, params, chain)
   with contextlib.ExitStack() as stack:
     run = stack.enter_context(open_run(config, len(source)))
-    state, next_example = run.restore(initial) or (begin(initial, config), 0)
+    state, next_example = run.restore(initial) or (initial, 0)
     run.describe()
     step = parallel.map_step(
       training.make_step(model, codec.make(model), chain, config), training.AXIS
@@ -107,13 +111,6 @@ def open_run(config: Any, photographs: int) -> runs.Run:
     change=CHANGE.value,
     photographs=photographs,
   )
-
-
-def begin(initial: training.State, config: Any) -> training.State:
-  """Returns the state of a new run, with the weights that it starts from."""
-  if not config.start_from:
-    return initial
-  return training.begin_with(initial, checkpoint.load(config.start_from).params)
 
 
 def train(config, run, logs, step, state, batches, held_out, next_example):

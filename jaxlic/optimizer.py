@@ -14,6 +14,8 @@ A configuration has these fields, each read here once:
 | clip_norm | the global norm of a gradient is scaled down to this; inf: off |
 | slow, slow_factor | top-level parameters that learn slower |
 
+Parameters of the names in `types.FIXED` stay as they are, under decay too.
+
 References:
   Kingma, Ba, "Adam", 2015; Loshchilov, Hutter, "Decoupled weight decay
   regularization", 2019; Begaint et al., "CompressAI", 2020 (halving on
@@ -26,9 +28,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
-from jaxlic.types import JaxlicError
+from jaxlic.types import FIXED, JaxlicError
 
 
 def make(config: Any) -> optax.GradientTransformationExtraArgs:
@@ -52,7 +55,20 @@ def make(config: Any) -> optax.GradientTransformationExtraArgs:
         accumulation_size=config.window,
       )
     )
-  return optax.with_extra_args_support(optax.chain(*parts))
+  return _sparing(optax.with_extra_args_support(optax.chain(*parts)))
+
+
+def _sparing(chain: Any) -> optax.GradientTransformationExtraArgs:
+  """The same, with a state of the same shape, but nothing moves FIXED."""
+
+  def spare(path, moved):
+    return jnp.zeros_like(moved) if path[-1].key in FIXED else moved
+
+  def update(gradient, state, params=None, **extra):
+    moved, state = chain.update(gradient, state, params, **extra)
+    return jax.tree_util.tree_map_with_path(spare, moved), state
+
+  return optax.GradientTransformationExtraArgs(chain.init, update)
 
 
 def _learner(config: Any, factor: float) -> optax.GradientTransformation:

@@ -16,7 +16,15 @@ import optax
 from jaxtyping import Array, Float, UInt8, UInt32
 
 from jaxlic import metrics
-from jaxlic.types import Codec, JaxlicError, Model, ModelSpec, Outcome, Params
+from jaxlic.types import (
+  FIXED,
+  Codec,
+  JaxlicError,
+  Model,
+  ModelSpec,
+  Outcome,
+  Params,
+)
 
 AXIS = "devices"
 DISTORTIONS = ("mse", "ms-ssim")
@@ -53,20 +61,28 @@ def init_state(model: Model, chain: Any, config: Any) -> State:
   )
 
 
-def begin_with(state: State, params: Params) -> State:
-  """Returns the state with other parameters, and their average.
+def begin_with(state: State, params: Params, chain: Any) -> State:
+  """Returns the state with other parameters, their average and an optimizer.
+
+  Those of an imported model have medians besides the model's own.
 
   Raises:
     JaxlicError: If their shapes are not the model's.
   """
-  shapes, given = (jax.tree.map(jnp.shape, p) for p in (state.params, params))
-  if shapes != given:
+  if _learned_shapes(params) != _learned_shapes(state.params):
     raise JaxlicError(
       "the weights to start from are not of this model; give model.options of "
       "the run that made them"
     )
   params = jax.tree.map(jnp.asarray, params)
-  return state._replace(params=params, average=jax.tree.map(jnp.copy, params))
+  average = jax.tree.map(jnp.copy, params)
+  optimizer = chain.init(params)
+  return state._replace(params=params, average=average, optimizer=optimizer)
+
+
+def _learned_shapes(params: Params) -> dict[tuple, tuple[int, ...]]:
+  leaves = jax.tree_util.tree_leaves_with_path(params)
+  return {k: jnp.shape(v) for k, v in leaves if k[-1].key not in FIXED}
 
 
 def weights(spec: ModelSpec, config: Any) -> tuple[float, ...]:

@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 Params = Any
+# The last names of parameters that no training changes: imported models alone
+# have them.
+FIXED = ("median",)
 Context = dict[str, Any]
 
 

@@ -71,6 +71,15 @@ def test_the_slow_group_moves_by_its_factor():
   np.testing.assert_allclose(jnp.abs(moved["b"]["c"]), 0.02, rtol=1e-4)
 
 
+def test_medians_neither_learn_nor_decay():
+  params = PARAMS | {"z_density": {"bias0": jnp.ones(2), "median": jnp.ones(2)}}
+  for slow in ((), ("z_density",)):
+    chain = make(name="adamw", weight_decay=0.5, slow=slow)
+    moved, _ = chain.update(params, chain.init(params), params, value=1.0)
+    np.testing.assert_array_equal(moved["z_density"]["median"], 0.0)
+    assert jnp.abs(moved["z_density"]["bias0"]).min() > 0
+
+
 def test_adamw_decays_weights_beside_the_step():
   chain = make(name="adamw", weight_decay=0.5)
   moved, _ = chain.update(GRADIENT, chain.init(PARAMS), PARAMS, value=1.0)

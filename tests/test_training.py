@@ -176,11 +176,31 @@ def test_a_sound_step_ends_the_streak_and_not_the_count(states, images):
 
 def test_a_run_can_begin_with_given_weights(start):
   params = jax.tree.map(lambda x: np.asarray(x) + 1, start.params)
-  state = training.begin_with(start, params)
+  chain = optimizer.make(make_config().optimizer)
+  state = training.begin_with(start, params, chain)
   assert_equal(state.params, params)
   assert_equal(state.average, params)
+  assert_equal(state.optimizer, start.optimizer)
   with pytest.raises(JaxlicError, match="not of this model"):
-    training.begin_with(start, {"analysis": np.zeros(3)})
+    training.begin_with(start, {"analysis": np.zeros(3)}, chain)
+
+
+def test_a_run_can_begin_with_an_imported_model_and_its_medians(start):
+  density = start.params["y_density"]
+  median = np.linspace(-0.4, 0.4, len(density["bias0"]), dtype=np.float32)
+  params = start.params | {"y_density": density | {"median": median}}
+  chain = optimizer.make(make_config().optimizer)
+  state = training.begin_with(start, params, chain)
+  assert_equal(state.params, params)
+  assert_equal(state.average, params)
+  # Its chain takes gradients of these parameters.
+  moved, _ = jax.eval_shape(
+    chain.update, params, state.optimizer, state.params, value=jnp.zeros(())
+  )
+  assert moved["y_density"]["median"].shape == median.shape
+  del params["y_density"]["bias0"]
+  with pytest.raises(JaxlicError, match="not of this model"):
+    training.begin_with(start, params, chain)
 
 
 def test_rate_distortion_is_rate_plus_lambda_times_squared_error():

@@ -17,7 +17,7 @@ from jaxlic.compressai.layers import KINDS
 from jaxlic.compressai.layouts import LAYOUTS, Layout
 from jaxlic.compressai.sequences import Layer
 from jaxlic.entropy import gaussian
-from jaxlic.types import JaxlicError, Params, Tables
+from jaxlic.types import FIXED, JaxlicError, Params, Tables
 
 Weights = Mapping[str, np.ndarray]
 # A Gaussian conditional's buffer, and those of `tables`: not weights.
@@ -102,7 +102,7 @@ def convert(
 def parameter_count(trained: checkpoint.Trained) -> int:
   """Returns how many numbers a training would find; medians are none."""
   leaves = jax.tree_util.tree_leaves_with_path(trained.params)
-  return sum(leaf.size for path, leaf in leaves if path[-1].key != "median")
+  return sum(leaf.size for path, leaf in leaves if path[-1].key not in FIXED)
 
 
 def infer(
