@@ -9,6 +9,9 @@ by construction.
 Between symbols and pixels nothing else is compiled than these functions, per
 stage: `predict` (what is known -> prediction and table rows), `quantize`
 (latent -> symbols), `absorb` (symbols -> what is known).
+
+The payload holds, per stage, the list of close rows and then the symbols; those
+of a stage with an order group after group, positions row by row in each.
 """
 
 import functools

@@ -209,15 +209,22 @@ def _dict(pairs: Any) -> dict:
 
 
 def _mapping(items: Any = ()) -> dict:
-  return _dict(items.items() if isinstance(items, dict) else items)
+  # Copies of copies could fill the memory from a small file.
+  return items if isinstance(items, dict) else _dict(items)
+
+
+def _size(sides: Any = ()) -> tuple:
+  if len(sides) > MAX_RANK:
+    raise ValueError(f"it has a size of {len(sides)} axes")
+  return tuple(sides)
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_) -> Tensor:
-  sides = (*shape, *strides)
   if not isinstance(storage, Storage) or len(shape) != len(strides):
     raise TypeError("it has a tensor without storage or shape")
   if len(shape) > MAX_RANK:
     raise ValueError(f"it has a tensor of {len(shape)} axes")
+  sides = (*shape, *strides)
   if not all(map(_is_count, (offset, *sides))):
     raise ValueError("it has a tensor of negative size")
   return Tensor(storage, offset, tuple(shape), tuple(strides))
@@ -230,7 +237,7 @@ def _is_count(value: Any) -> bool:
 _CALLS: dict[str, Callable] = {
   "collections.OrderedDict": _mapping,
   "collections.Counter": _mapping,
-  "torch.Size": tuple,
+  "torch.Size": _size,
   "torch.device": lambda *_: None,
   "torch._utils._rebuild_tensor": _tensor,
   "torch._utils._rebuild_tensor_v2": _tensor,

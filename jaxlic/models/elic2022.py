@@ -73,10 +73,10 @@ def make(
       is left for the last group.
   """
   bmshj2018.published_widths(quality, width, latent, 1)
-  if min(*groups, latent - sum(groups)) < 1:
+  if not groups or min(*groups, latent - sum(groups)) < 1:
     raise JaxlicError(
-      f"groups of y are positive and leave some of its {latent} channels to "
-      f"the last, got {groups}; make them smaller"
+      f"y has a group of channels or more besides the last, which has the rest "
+      f"of its {latent}, got {groups}; give other groups"
     )
   dtype = precision.checked(dtype)
   sizes = (*groups, latent - sum(groups))

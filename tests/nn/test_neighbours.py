@@ -55,6 +55,13 @@ def test_every_neighbour_in_raster_order_is_in_an_earlier_wave(grid):
         assert groups[y + i, x + j] < groups[y, x]
 
 
+def test_the_numbering_of_groups_is_that_of_files():
+  # Files hold the groups in this order.
+  assert neighbours.waves((2, 5)).tolist() == [[0, 1, 2, 3, 4], [3, 4, 5, 6, 7]]
+  assert neighbours.waves((3, 1)).tolist() == [[0], [1], [2]]
+  assert neighbours.checkerboard((2, 3)).tolist() == [[0, 1, 0], [1, 0, 1]]
+
+
 def test_a_kodak_image_takes_141_waves():
   # w + 3 (h - 1) = 48 + 3 * 31 instead of 1,536 positions.
   assert neighbours.waves((32, 48)).max() + 1 == 141
