@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
   return ConfigDict(
     {
       "seed": 0,
-      "start_from": "",  # an exported codec, whose weights the run begins with
+      "start_from": "",  # a codec's folder, whose weights the run begins with
       "dtype": "float32",  # of convolutions in training, or bfloat16
       "accumulate": 1,  # turns in which a device takes its share of a batch
       "log_every": 100,  # steps

@@ -72,15 +72,14 @@ def elic(weights: Weights) -> Layout:
   groups = 2
   while f"{_SPACE}.y{groups}.context_prediction.weight" in weights:
     groups += 1
-  parts = [_elic_group(k) for k in range(groups)]
   tables = {
-    f"y{k}": f"{_SPACE}.y{k}.y.gaussian_conditional" for k in range(len(parts))
+    f"y{k}": f"{_SPACE}.y{k}.y.gaussian_conditional" for k in range(groups)
   }
 
   def options(weights: Weights) -> dict[str, Any]:
     sizes = [
       axis(weights, f"{_SPACE}.y{k}.context_prediction.weight", 1)
-      for k in range(len(parts))
+      for k in range(groups)
     ]
     return {
       "width": axis(weights, "g_a.0.weight", 0, least=2),
@@ -92,7 +91,7 @@ def elic(weights: Weights) -> Layout:
     }
 
   return Layout(
-    (*_ELIC_TRANSFORMS, *itertools.chain(*parts)),
+    (*_ELIC_TRANSFORMS, *itertools.chain(*map(_elic_group, range(groups)))),
     {"z": "latent_codec.hyper.entropy_bottleneck"} | tables,
     options,
   )

@@ -219,6 +219,42 @@ def test_the_mean_scale_model_is_no_scale_hyperprior():
 
 
 @pytest.mark.parametrize(
+  ("name", "key", "shape", "rule"),
+  [
+    # A bottleneck of 1 channel would have none inside.
+    ("elic2022", "g_a.0.weight", (1, 3, 5, 5), "2 or more along axis 0"),
+    ("cheng2020-attn", "g_a.0.conv1.weight", (1,), "2 or more along axis 0"),
+    (
+      "cheng2020-attn",
+      "g_s.9.0.weight",
+      (3, 4, 3, 3),
+      r"\(12, 4, 3, 3\)",
+    ),
+    ("mbt2018", "entropy_parameters.0.weight", (26, 32), r"\(26, 32, 1, 1\)"),
+    ("elic2022", "g_a.13.weight", (4, 4, 5, 5), "some of its 4 channels to"),
+    (
+      "elic2022",
+      "latent_codec.y.latent_codec.y0.context_prediction.weight",
+      (6, 3, 5, 5),
+      r"of elic2022 has the shape .* groups \(3, 2\), context_widths",
+    ),
+  ],
+)
+def test_other_shapes_of_context_models_are_refused(name, key, shape, rule):
+  weights = state(name) | {key: np.zeros(shape, np.float32)}
+  with pytest.raises(JaxlicError, match=rule):
+    convert.convert(weights)
+
+
+def test_groups_of_elic_are_two_or_more_and_without_gaps():
+  weights = state("elic2022")
+  for gap, missing in (("y1", "channel_context.y1.0"), ("y0", "y0.context")):
+    fewer = {k: v for k, v in weights.items() if f".{gap}." not in k}
+    with pytest.raises(JaxlicError, match=f"elic2022, .* has no .*{missing}"):
+      convert.convert(fewer)
+
+
+@pytest.mark.parametrize(
   ("buffer", "change", "rule"),
   [
     ("_quantized_cdf", lambda a: a[:, :-1], "row 63 does not"),
