@@ -40,6 +40,8 @@ TOY_OPTIONS = {
   },
 }
 
+LATENT_LAYERS = [["analysis", "params", name] for name in ("conv3", "conv")]
+
 
 def make_params(model, noise=0.03):
   """Parameters of a model that are random but not trivial.
@@ -65,11 +67,13 @@ def make_params(model, noise=0.03):
 
 
 def _draw(random, path, leaf):
-  """What a parameter of that name starts at; kernels have unit gain."""
+  """What a parameter starts at: kernels with unit gain, but for y's."""
   name, shape = path[-1].key, leaf.shape
   value = np.zeros(shape)
   if name == "kernel":
     value = random.normal(size=shape) / math.prod(shape[:-1]) ** 0.5
+    if [key.key for key in path[:3]] in LATENT_LAYERS:
+      value *= 8  # symbols that are all 0 would test little
   elif name == "gamma":  # of GDN, which holds roots
     value = 0.1**0.5 * np.eye(*shape)
   elif name == "beta":

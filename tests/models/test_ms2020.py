@@ -46,7 +46,7 @@ def decode(params, symbols):
     prediction = stage.predict(params, context, GRID)
     y_hat = stage.quantizer.from_symbols(own[None], prediction)
     context = stage.absorb(params, context, y_hat, GRID)
-    predictions.append(jnp.stack(prediction))
+    predictions.append(jnp.stack(prediction[:2]))
     quantized.append(y_hat)
   return jnp.stack(predictions), jnp.concatenate(quantized, -1), context["y"]
 
