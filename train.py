@@ -17,6 +17,7 @@ import re
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -76,12 +77,9 @@ def main(_):
   initial = parallel.replicate(
     lambda: training.init_state(model, chain, config)
   )
-  if config.start_from:
-    # Imported weights have medians besides, which checkpoints then have, too.
-    params = checkpoint.load(config.start_from).params
-    initial = training.begin_with(initial, params, chain)
   with contextlib.ExitStack() as stack:
     run = stack.enter_context(open_run(config, len(source)))
+    initial = begin(initial, config, chain, resumes=run.sound() is not None)
     state, next_example = run.restore(initial) or (initial, 0)
     run.describe()
     step = parallel.map_step(
@@ -111,6 +109,20 @@ def open_run(config: Any, photographs: int) -> runs.Run:
     change=CHANGE.value,
     photographs=photographs,
   )
+
+
+def begin(
+  initial: training.State, config: Any, chain: Any, *, resumes: bool
+) -> training.State:
+  """Returns the state with the weights of `start_from`, if there are any.
+
+  A run that resumes has its own. It takes the shapes alone from there, for
+  imported weights have medians besides; without these it can do without it.
+  """
+  source = config.start_from
+  if not source or (resumes and not Path(source).exists()):
+    return initial
+  return training.begin_with(initial, checkpoint.load(source).params, chain)
 
 
 def train(config, run, logs, step, state, batches, held_out, next_example):
