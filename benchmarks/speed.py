@@ -7,12 +7,12 @@ runs in jaxlic's environment; `compressai_peer.py` says how to make the peer's.
 the coders and the embedded codec. `--threads K` binds both to the first K
 cores, and torch to K threads. Leave the machine idle.
 
-Both code the same images on the CPU, with random weights in the same models,
-by default two with N=128 and M=192. CompressAI's weights start so small that nearly all latents
-round to zero; ours are scaled down in the last layer of the analysis until they
-do so too. The bytes then mean nothing, and the coders have little to do; the
-transforms do not depend on it. The coders are measured apart, on symbols drawn
-from the 64 Gaussian scales, 2.25 bits each on average.
+Both code the same images on the CPU, with random weights in the same models, by
+default two with N=128 and M=192. CompressAI's weights start so small that
+nearly all latents round to zero; ours are scaled down in the last layer of the
+analysis until they do so too. The bytes then mean nothing, and the coders have
+little to do; the transforms do not depend on it. The coders are measured apart,
+on symbols drawn from the 64 Gaussian scales, 2.25 bits each on average.
 
 One call goes from a uint8 array to bytes, or back. "Warm" is the median of
 `--repeats` calls in a process that has made one, averaged over the images. A
