@@ -40,7 +40,14 @@ TOY_OPTIONS = {
   },
 }
 
-LATENT_LAYERS = [["analysis", "params", name] for name in ("conv3", "conv")]
+# The last layers before latents, and before scales.
+LATENT_LAYERS = [
+  ["analysis", "params", "conv3"],
+  ["analysis", "params", "conv"],
+  ["hyper_analysis", "params", "conv2"],
+  ["hyper_analysis", "params", "conv4"],
+  ["hyper_synthesis", "params", "conv2"],
+]
 
 
 def make_params(model, noise=0.03):
@@ -67,13 +74,13 @@ def make_params(model, noise=0.03):
 
 
 def _draw(random, path, leaf):
-  """What a parameter starts at: kernels with unit gain, but for y's."""
+  """What a parameter starts at: kernels with unit gain, but for the last."""
   name, shape = path[-1].key, leaf.shape
   value = np.zeros(shape)
   if name == "kernel":
     value = random.normal(size=shape) / math.prod(shape[:-1]) ** 0.5
     if [key.key for key in path[:3]] in LATENT_LAYERS:
-      value *= 8  # symbols that are all 0 would test little
+      value *= 8  # symbols or rows that are all 0 would test little
   elif name == "gamma":  # of GDN, which holds roots
     value = 0.1**0.5 * np.eye(*shape)
   elif name == "beta":
