@@ -50,7 +50,7 @@ LATENT_LAYERS = [
 ]
 
 
-def make_params(model, noise=0.03):
+def make_params(model, noise=0.03, last=8.0):
   """Parameters of a model that are random but not trivial.
 
   Layers that start at zero would leave half the model untested, hence the
@@ -64,7 +64,7 @@ def make_params(model, noise=0.03):
   else:
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     start = jax.tree_util.tree_map_with_path(
-      functools.partial(_draw, random), shapes
+      functools.partial(_draw, random, last), shapes
     )
   noisy = jax.tree.map(
     lambda leaf: leaf + noise * random.normal(size=leaf.shape).astype("f4"),
@@ -73,14 +73,14 @@ def make_params(model, noise=0.03):
   return jax.device_put(noisy)
 
 
-def _draw(random, path, leaf):
-  """What a parameter starts at: kernels with unit gain, but for the last."""
+def _draw(random, last, path, leaf):
+  """What a parameter starts at: kernels with unit gain, the last with more."""
   name, shape = path[-1].key, leaf.shape
   value = np.zeros(shape)
   if name == "kernel":
     value = random.normal(size=shape) / math.prod(shape[:-1]) ** 0.5
     if [key.key for key in path[:3]] in LATENT_LAYERS:
-      value *= 8  # symbols or rows that are all 0 would test little
+      value *= last  # symbols or rows that are all 0 would test little
   elif name == "gamma":  # of GDN, which holds roots
     value = 0.1**0.5 * np.eye(*shape)
   elif name == "beta":

@@ -47,7 +47,7 @@ def test_the_toy_takes_a_step_in_bfloat16(name):
   )
   configuration.check(config, model, devices=1)
   # Hyper latents that round to 0 pass no ReLU whose bias is 0: hence noise.
-  params = make_params(model)
+  params = make_params(model, last=1.0)
   model = model._replace(init=lambda _: params)
   chain = optimizer.make(config.optimizer)
 

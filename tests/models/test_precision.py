@@ -91,6 +91,7 @@ def test_convolutions_compute_in_bfloat16_but_for_each_networks_last(name):
   assert found.count("f32") < found.count("bf16")
 
 
+@pytest.mark.parametrize("name", ["lapped", "mbt2018-mean", "mbt2018"])
 def test_float32_is_the_default_and_untouched(name):
   default = models.make(name, **TOY_OPTIONS[name])
   params = make_toy(name)[2]
