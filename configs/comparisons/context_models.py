@@ -3,6 +3,8 @@
 Command, once per NAME of MODELS: python train.py --workdir=RUN \
            --config=configs/comparisons/context_models.py:NAME \
            --config.data.folder=PHOTOS --config.eval.folder=KODAK
+Took 7 minutes each on one core of an AMD EPYC, ms2020 25. Kodak, rounded
+  latents: see the README.
 """
 
 from configs import default

@@ -69,8 +69,9 @@ def bin_mass(
 
 def by_scale() -> Density:
   """Returns the density whose prediction is the standard deviation."""
-  # The lower neighbour's edge: a scale equal to a ladder entry takes its row.
-  edges = scale_ladder()[:-1].astype(np.float32)
+  # The next larger scale, which others take, costs a few times as many bits.
+  ladder = scale_ladder()
+  edges = np.sqrt(ladder[:-1] * ladder[1:]).astype(np.float32)
 
   def bits(params, value, prediction: Prediction) -> Array:
     scale = lower_bound(prediction.scale, SCALE_MIN)
@@ -82,9 +83,9 @@ def by_scale() -> Density:
     )
 
   def close(prediction: Prediction) -> Bool[Array, "b h w c"]:
-    # The last edge is that of row 62; a scale of 0 gives -inf, far from any.
+    # A scale of 0 gives -inf, far from any edge.
     index = jnp.log(prediction.scale / SCALE_MIN) / LOG_STEP
-    return _near(index, 0.0, LEVELS - 2.0)
+    return _near(index - 0.5, 0.0, LEVELS - 2.0)
 
   return Density(bits, rows, close, lambda params: freeze())
 

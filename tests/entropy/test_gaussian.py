@@ -47,11 +47,12 @@ def test_the_ladder_is_tensorflow_compression_s():
 
 @pytest.mark.parametrize(
   ("scale", "row"),
-  # The smallest entry at or above the scale; 256 / 1.1309464 = 226.36.
-  [(-1, 0), (0, 0), (0.05, 0), (0.11, 0), (0.12, 1), (1, 18), (10, 37)]
-  + [(226.3, 62), (226.4, 63), (256, 63), (1e9, 63)],
+  # The entry nearest in the logarithm: edges are at geometric means, such as
+  # 0.11 * 1.1309464**0.5 = 0.11698 and 256 / 1.1309464**0.5 = 240.72.
+  [(-1, 0), (0, 0), (0.05, 0), (0.11, 0), (0.1169, 0), (0.1171, 1), (1, 18)]
+  + [(10, 37), (240.7, 62), (240.8, 63), (256, 63), (1e9, 63)],
 )
-def test_a_scale_takes_the_row_above_it(scale, row):
+def test_a_scale_takes_the_row_of_the_nearest_entry(scale, row):
   assert gaussian.by_scale().rows(prediction(scale)).item() == row
 
 
