@@ -67,6 +67,19 @@ def get_config() -> ConfigDict:
   )
 
 
+def zoo(name: str) -> ConfigDict:
+  """Returns the recipe of CompressAI's model zoo for a model.
+
+  See configs/mbt2018_mean.py for what it is.
+  """
+  config = get_config()
+  config.model = published(name)
+  config.optimizer.schedule = "plateau"
+  config.optimizer.steps = 4_500_000
+  config.optimizer.window = 9_621
+  return config
+
+
 def published(name: str) -> ConfigDict:
   """Returns a model whose size is that of a published quality, 1 to 8."""
   return ConfigDict(

@@ -18,10 +18,6 @@ from configs import default
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
-  config = default.get_config()
-  config.model = default.published("mbt2018-mean")
-  config.optimizer.schedule = "plateau"
-  config.optimizer.steps = 4_500_000
-  config.optimizer.window = 9_621
+  """Every field that differs from the recipe of the zoo."""
+  config = default.zoo("mbt2018-mean")
   return default.sized(config, size, width=6, latent=8)

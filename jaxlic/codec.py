@@ -80,17 +80,19 @@ class _Steps(NamedTuple):
 class _Portion(NamedTuple):
   """What is coded at once: a stage, or a group of an ordered one."""
 
-  stage: int
+  name: str  # of the stage
+  steps: _Steps
   places: Any  # [n] int32, padded; None: all
   count: int  # of the predictions along their second axis, those not padded
   total: int  # likewise, of the whole stage
 
-  def take(self, latent):
-    """The portion's latents, [1 n 1 c] if it is a group."""
-    if self.places is None:
-      return latent
-    flat = np.asarray(latent).reshape(-1, latent.shape[3])
-    return flat.take(self.places, 0, mode="clip")[None, :, None]
+  def quantize(self, latents, prediction):
+    """The symbols of the portion, [1 n 1 c] if it is a group."""
+    latent = latents[self.name]
+    if self.places is not None:
+      flat = np.asarray(latent).reshape(-1, latent.shape[3])
+      latent = flat.take(self.places, 0, mode="clip")[None, :, None]
+    return self.steps.quantize(latent, prediction)
 
 
 def _compile(model: Model) -> _Compiled:
@@ -206,10 +208,10 @@ def _refined(
   they are the same, and compiled to one.
   """
   zero = jnp.zeros_like(latent)
-  value = relax(Prediction(zero, zero)).value
+  prediction = Prediction(zero, zero)
   for _ in range(2):
-    prediction = serial.parallel(stage.order, params, features, value)
     value = relax(prediction).value
+    prediction = serial.parallel(stage.order, params, features, value)
   return prediction
 
 
@@ -227,14 +229,12 @@ def _evaluate(
   """
   rate = _checked_rate(model, rate)
   latents = compiled.analyze(params, _padded(model, image), _vector(rate))
-  names = [stage.spec.name for stage in model.stages]
-  costs = {name: [] for name in names}
+  costs = {stage.spec.name: [] for stage in model.stages}
 
   def quantize(portion: _Portion, prediction, rows):
-    name, steps = names[portion.stage], compiled.stages[portion.stage]
-    symbols = steps.quantize(portion.take(latents[name]), prediction)
-    cost = steps.bits(params, symbols, prediction, portion.count)
-    costs[name].append(cost)
+    symbols = portion.quantize(latents, prediction)
+    cost = portion.steps.bits(params, symbols, prediction, portion.count)
+    costs[portion.name].append(cost)
     return symbols
 
   size = image.shape[:2]
@@ -266,28 +266,27 @@ def _encode(
   rate = _checked_rate(model, rate)
   latents = compiled.analyze(params, _padded(model, image), _vector(rate))
   models = _coder_models(tables)
-  names = [stage.spec.name for stage in model.stages]
-  coded = [[] for _ in names]
+  coded = {stage.spec.name: [] for stage in model.stages}
 
   def collect(portion: _Portion, prediction, rows):
-    name, steps = names[portion.stage], compiled.stages[portion.stage]
-    symbols = steps.quantize(portion.take(latents[name]), prediction)
-    arrays = [symbols, rows] + (
-      [steps.close(prediction)] if steps.close else []
-    )
-    coded[portion.stage].append([_counted(a, portion.count) for a in arrays])
+    symbols = portion.quantize(latents, prediction)
+    close = portion.steps.close
+    arrays = [symbols, rows] + ([close(prediction)] if close else [])
+    coded[portion.name].append([_counted(a, portion.count) for a in arrays])
     return symbols
 
   height, width = image.shape[:2]
   _visit(model, compiled, params, (height, width), rate, collect)
   coder = range_coder.Encoder()
-  for name, steps, portions in zip(names, compiled.stages, coded, strict=True):
+  for steps, (name, portions) in zip(
+    compiled.stages, coded.items(), strict=True
+  ):
     if steps.close:
       rows, close = ([part[k] for part in portions] for k in (1, 2))
       ties.push(coder, np.concatenate(rows), np.concatenate(close))
     for symbols, rows, *_ in portions:
       coder.push(symbols, rows, models[name])
-  sent = [symbols for portions in coded for symbols, *_ in portions]
+  sent = [symbols for part in coded.values() for symbols, *_ in part]
   return Payload(height, width, rate, range_coder.check(sent), coder.finish())
 
 
@@ -314,19 +313,18 @@ def _decode(
   _check_area(model, payload.height, payload.width)
   coder = range_coder.Decoder(payload.data)
   models = _coder_models(tables)
-  names = [stage.spec.name for stage in model.stages]
   received, corrections, seen = [], {}, 0
 
   def receive(portion: _Portion, prediction, rows):
     nonlocal seen
-    i, shape, rows = portion.stage, rows.shape, _counted(rows, portion.count)
-    if compiled.stages[i].close:
-      if i not in corrections:
+    name, shape, rows = portion.name, rows.shape, _counted(rows, portion.count)
+    if portion.steps.close:
+      if name not in corrections:
         every = len(rows) // portion.count * portion.total
-        corrections[i], seen = ties.pop(coder, (every, *rows.shape[1:])), 0
-      rows = ties.correct(rows, corrections[i], seen)
+        corrections[name], seen = ties.pop(coder, (every, *rows.shape[1:])), 0
+      rows = ties.correct(rows, corrections[name], seen)
       seen += rows.size
-    symbols = coder.pop(rows, models[names[i]])
+    symbols = coder.pop(rows, models[name])
     received.append(symbols)
     padded = np.zeros(shape[:4], np.int32)
     padded[:, : portion.count] = symbols.reshape(1, -1, *shape[2:4])
@@ -345,28 +343,30 @@ def _visit(model, compiled, params, size, rate, symbols_of) -> Context:
   """
   context: Context = {"rate": _vector(rate)}
   grid = _grid(model, *size)
-  for i, stage in enumerate(model.stages):
-    steps = compiled.stages[i]
+  for stage, steps in zip(model.stages, compiled.stages, strict=True):
     known = steps.predict(params, context, grid=grid)
     if stage.order:
-      canvas = _visit_groups(i, stage, steps, params, known, symbols_of)
+      canvas = _visit_groups(stage, steps, params, known, symbols_of)
       context = steps.absorb(params, context, canvas, grid=grid)
     else:
       prediction, rows = known
-      portion = _Portion(i, None, rows.shape[1], rows.shape[1])
+      count = rows.shape[1]
+      portion = _Portion(stage.spec.name, steps, None, count, count)
       symbols = symbols_of(portion, prediction, rows)
       context = steps.absorb(params, context, symbols, prediction, grid=grid)
   return context
 
 
-def _visit_groups(i, stage, steps, params, features, symbols_of) -> Array:
+def _visit_groups(stage, steps, params, features, symbols_of) -> Array:
   """Visits the groups of an ordered stage; returns the full canvas."""
   grid = features.shape[1:3]
   canvas = serial.empty(stage.order, grid, stage.spec.channels)
   every, counts = serial.portions(stage.order, grid)
   for group, (places, count) in enumerate(zip(every, counts, strict=True)):
     prediction, rows = steps.around(params, features, canvas, places, group)
-    portion = _Portion(i, places, int(count), int(counts.sum()))
+    portion = _Portion(
+      stage.spec.name, steps, places, int(count), int(counts.sum())
+    )
     symbols = symbols_of(portion, prediction, rows)
     canvas = steps.put(canvas, places, symbols, prediction, grid=grid)
   return canvas

@@ -29,8 +29,9 @@ def portions(
   groups = order.groups(grid).ravel()
   counts = np.bincount(groups)
   places = np.full((len(counts), counts.max()), groups.size, np.int32)
-  for group, count in enumerate(counts):
-    places[group, :count] = np.flatnonzero(groups == group)
+  # In a stable order each group's positions stay row by row.
+  inside = np.arange(places.shape[1]) < counts[:, None]
+  places[inside] = np.argsort(groups, kind="stable")
   return places, counts.astype(np.int32)
 
 

@@ -60,7 +60,7 @@ def make_factorized(
   quality: int = 4,
   width: int | None = None,
   latent: int | None = None,
-  norm: str = "sqrt",
+  norm: str | None = "sqrt",
   surrogate: str = "noise",
   dtype: str = "float32",
   name: str = "bmshj2018-factorized",
@@ -71,7 +71,7 @@ def make_factorized(
     quality: 1 (fewest bits) to 8: the weight of the distortion, and the widths.
     width: Channels inside the transforms, instead of the quality's.
     latent: Channels of y, instead of the quality's.
-    norm: The form of the divisive normalization, see nn/gdn.py.
+    norm: The form of the divisive normalization, see nn/gdn.py; None: ReLUs.
     surrogate: What stands for rounding in training, see quantize/surrogates.py.
     dtype: What the convolutions compute in, see nn/__init__.py.
     name: The model's name.
@@ -111,13 +111,14 @@ def make_factorized_relu(
   Raises:
     JaxlicError: If there is no such quality, surrogate or dtype.
   """
-  width, latent = published_widths(quality, width, latent, WIDE_FROM)
-  dtype = precision.checked(dtype)
-  return without_hyper(
-    model_spec(name, quality),
-    Analysis(width, latent, None, dtype),
-    Synthesis(width, None, dtype),
-    surrogates.make(surrogate),
+  return make_factorized(
+    quality=quality,
+    width=width,
+    latent=latent,
+    norm=None,
+    surrogate=surrogate,
+    dtype=dtype,
+    name=name,
   )
 
 

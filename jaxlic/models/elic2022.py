@@ -43,6 +43,9 @@ GROUPS = (16, 16, 32, 64)  # channels of the first groups; the last has the rest
 BLOCKS = 3  # bottlenecks at each size
 CONTEXT_WIDTHS = (224, 128)
 AGGREGATION_LAYERS = 3
+# The latter makes `2 * width` channels for the aggregations.
+HyperAnalysis = functools.partial(mbt2018.HyperAnalysis, activation=nn.relu)
+HyperSynthesis = functools.partial(mbt2018.HyperSynthesis, activation=nn.relu)
 
 
 def make(
@@ -206,37 +209,6 @@ class Synthesis(nn.Module):
       for block in range(k * BLOCKS, (k + 1) * BLOCKS):
         x = Bottleneck(self.width, self.dtype, name=f"block{block}")(x)
     return resample.UpConv(3, name="conv3")(x)
-
-
-class HyperAnalysis(nn.Module):
-  """From y to z, at a quarter of y's grid, rounded up."""
-
-  width: int = 192
-  dtype: DTypeLike = jnp.float32
-
-  @nn.compact
-  def __call__(self, y: Float[Array, "b h w c"]) -> Float[Array, "b u v d"]:
-    conv = functools.partial(resample.conv, dtype=self.dtype)
-    x = nn.relu(conv(self.width, 3, name="conv0")(y))
-    x = nn.relu(conv(self.width, 5, 2, name="conv1")(x))
-    return resample.conv(self.width, 5, 2, name="conv2")(x)
-
-
-class HyperSynthesis(nn.Module):
-  """From z to `2 * width` channels for the aggregations, on y's grid."""
-
-  width: int = 192
-  dtype: DTypeLike = jnp.float32
-
-  @nn.compact
-  def __call__(
-    self, z: Float[Array, "b u v d"], grid: tuple[int, int]
-  ) -> Float[Array, "b h w c"]:
-    up_conv = functools.partial(resample.UpConv, dtype=self.dtype)
-    x = nn.relu(up_conv(self.width, name="conv0")(z))
-    x = nn.relu(up_conv(self.width * 3 // 2, name="conv1")(x))
-    x = resample.conv(2 * self.width, 3, name="conv2")(x)
-    return x[:, : grid[0], : grid[1]]
 
 
 class ChannelContext(nn.Module):

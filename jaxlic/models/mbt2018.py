@@ -14,6 +14,7 @@ References:
 """
 
 import functools
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -55,13 +56,9 @@ def make_mean(
   """
   width, latent = bmshj2018.published_widths(quality, width, latent, WIDE_FROM)
   dtype = precision.checked(dtype)
-
   return bmshj2018.with_hyper(
     bmshj2018.model_spec(name, quality),
-    bmshj2018.Analysis(width, latent, norm, dtype),
-    bmshj2018.Synthesis(width, norm, dtype),
-    HyperAnalysis(width, dtype),
-    HyperSynthesis(latent, dtype),
+    *_networks(width, latent, norm, dtype),
     read_scale_and_mean,
     surrogates.make(surrogate),
   )
@@ -98,10 +95,7 @@ def make_joint(
   dtype = precision.checked(dtype)
   return bmshj2018.with_hyper(
     bmshj2018.model_spec(name, quality),
-    bmshj2018.Analysis(width, latent, norm, dtype),
-    bmshj2018.Synthesis(width, norm, dtype),
-    HyperAnalysis(width, dtype),
-    HyperSynthesis(latent, dtype),
+    *_networks(width, latent, norm, dtype),
     lambda hyper: hyper,
     surrogates.make(surrogate),
     context.make(
@@ -111,6 +105,16 @@ def make_joint(
       read=read_scale_and_mean,
       dtype=dtype,
     ),
+  )
+
+
+def _networks(width: int, latent: int, norm: str, dtype: str) -> tuple:
+  """The transforms, then the hyper transforms."""
+  return (
+    bmshj2018.Analysis(width, latent, norm, dtype),
+    bmshj2018.Synthesis(width, norm, dtype),
+    HyperAnalysis(width, dtype),
+    HyperSynthesis(latent, dtype),
   )
 
 
@@ -125,12 +129,13 @@ class HyperAnalysis(nn.Module):
 
   width: int
   dtype: DTypeLike = jnp.float32
+  activation: Callable = nn.leaky_relu
 
   @nn.compact
   def __call__(self, y: Float[Array, "b h w c"]) -> Float[Array, "b u v d"]:
     conv = functools.partial(resample.conv, dtype=self.dtype)
-    x = nn.leaky_relu(conv(self.width, 3, name="conv0")(y))
-    x = nn.leaky_relu(conv(self.width, 5, 2, name="conv1")(x))
+    x = self.activation(conv(self.width, 3, name="conv0")(y))
+    x = self.activation(conv(self.width, 5, 2, name="conv1")(x))
     return resample.conv(self.width, 5, 2, name="conv2")(x)
 
 
@@ -139,6 +144,7 @@ class HyperSynthesis(nn.Module):
 
   latent: int
   dtype: DTypeLike = jnp.float32
+  activation: Callable = nn.leaky_relu
 
   @nn.compact
   def __call__(
@@ -146,7 +152,7 @@ class HyperSynthesis(nn.Module):
   ) -> Float[Array, "b h w c"]:
     up_conv = functools.partial(resample.UpConv, dtype=self.dtype)
     middle = self.latent * 3 // 2
-    x = nn.leaky_relu(up_conv(self.latent, name="conv0")(z))
-    x = nn.leaky_relu(up_conv(middle, name="conv1")(x))
+    x = self.activation(up_conv(self.latent, name="conv0")(z))
+    x = self.activation(up_conv(middle, name="conv1")(x))
     x = resample.conv(2 * self.latent, 3, name="conv2")(x)
     return x[:, : grid[0], : grid[1]]

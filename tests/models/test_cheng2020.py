@@ -1,5 +1,3 @@
-import math
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +5,7 @@ import pytest
 
 from jaxlic import codec, models
 from jaxlic.models import cheng2020
+from tests.models.shapes import count, trace
 
 # Sums over `parameters()` of CompressAI 1.2.8's g_a, g_s, h_a and h_s, of its
 # Cheng2020Anchor and Cheng2020Attention, by (attention, N).
@@ -25,26 +24,6 @@ def networks(width, attention, dtype="float32"):
     cheng2020.HyperAnalysis(width, dtype),
     cheng2020.HyperSynthesis(width, dtype),
   )
-
-
-def trace(modules, height, width):
-  """(outputs, parameters) of the networks, as shapes; y has this grid."""
-  analysis, synthesis, hyper_analysis, hyper_synthesis = modules
-  key = jax.random.key(0)
-
-  def run():
-    image = jnp.zeros((2, 16 * height, 16 * width, 3))
-    y, a = analysis.init_with_output(key, image)
-    shown, s = synthesis.init_with_output(key, y)
-    z, ha = hyper_analysis.init_with_output(key, y)
-    hyper, hs = hyper_synthesis.init_with_output(key, z, y.shape[1:3])
-    return (y, shown, z, hyper), (a, s, ha, hs)
-
-  return jax.eval_shape(run)
-
-
-def count(params):
-  return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
 
 
 @pytest.mark.parametrize(("attention", "width"), COUNTS)

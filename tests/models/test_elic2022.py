@@ -1,10 +1,9 @@
-import math
-
 import jax
 import jax.numpy as jnp
 import pytest
 
 from jaxlic.models import elic2022
+from tests.models.shapes import count, trace
 
 GROUPS = (16, 16, 32, 64, 192)
 WIDTH = 192
@@ -25,38 +24,18 @@ def networks(width, latent, dtype="float32"):
   )
 
 
-def trace(modules, height, width):
-  """(outputs, parameters) of the networks, as shapes; y has this grid."""
-  analysis, synthesis, hyper_analysis, hyper_synthesis = modules
-  key = jax.random.key(0)
-
-  def run():
-    image = jnp.zeros((2, 16 * height, 16 * width, 3))
-    y, a = analysis.init_with_output(key, image)
-    shown, s = synthesis.init_with_output(key, y)
-    z, ha = hyper_analysis.init_with_output(key, y)
-    hyper, hs = hyper_synthesis.init_with_output(key, z, y.shape[1:3])
-    return (y, shown, z, hyper), (a, s, ha, hs)
-
-  return jax.eval_shape(run)
-
-
 def init(module, channels):
   """(output, parameters) at one position, as shapes."""
   known = jnp.zeros((1, 1, 1, channels))
   return jax.eval_shape(module.init_with_output, jax.random.key(0), known)
 
 
-def count(params):
-  return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
-
-
 def test_parameter_counts_of_the_transforms_are_the_published_ones():
   defaults = (
     elic2022.Analysis(),
     elic2022.Synthesis(),
-    elic2022.HyperAnalysis(),
-    elic2022.HyperSynthesis(),
+    elic2022.HyperAnalysis(192),
+    elic2022.HyperSynthesis(192),
   )
   _, params = trace(defaults, 1, 1)
   assert tuple(map(count, params)) == COUNTS
