@@ -57,6 +57,16 @@ def make(model: Model) -> Codec:
   )
 
 
+def analyze(
+  model: Model,
+  params: Params,
+  images: Float[Array, "b H W 3"],
+  rate: Float[Array, "b"],
+) -> dict[str, Float[Array, "b _h _w _c"]]:
+  """Returns the latent of every stage."""
+  return model.latents(params, model.analyze(params, images, rate), rate)
+
+
 class _Compiled(NamedTuple):
   """The functions that evaluation, encoder and decoder share."""
 
@@ -101,7 +111,7 @@ def _compile(model: Model) -> _Compiled:
     return jnp.clip(model.synthesize(params, context), 0, 1)
 
   return _Compiled(
-    analyze=jax.jit(_exact(model.analyze)),
+    analyze=jax.jit(_exact(functools.partial(analyze, model))),
     stages=[_compile_stage(stage) for stage in model.stages],
     synthesize=jax.jit(synthesize),
   )
@@ -176,7 +186,7 @@ def _apply(
   """
   stride = model.spec.stride
   grid = (images.shape[1] // stride, images.shape[2] // stride)
-  latents = model.analyze(params, images, rate)
+  latents = analyze(model, params, images, rate)
   context: Context = {"rate": rate}
   bits = {}
   for i, stage in enumerate(model.stages):

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
-from jaxlic import serial
+from jaxlic import codec, serial
 from jaxlic.types import Model
 
 HEIGHT, WIDTH = 512, 768  # the image that is counted, a Kodak photograph's
@@ -61,7 +61,7 @@ def _encoder(model: Model) -> Callable:
   grid = _grid(model)
 
   def walk(params, image, rate):
-    latents = model.analyze(params, image, rate)
+    latents = codec.analyze(model, params, image, rate)
     context = {"rate": rate}
     for stage in model.stages:
       latent = latents[stage.spec.name]

@@ -152,7 +152,8 @@ class Model(NamedTuple):
 
   spec: ModelSpec
   init: Callable  # (key) -> params
-  analyze: Callable  # (params, image [b H W 3], rate [b]) -> {name: latent}
+  analyze: Callable  # (params, image [b H W 3], rate [b]) -> y [b h w c]
+  latents: Callable  # (params, y, rate) -> {stage name: what it codes}
   stages: tuple[Stage, ...]
   synthesize: Callable  # (params, context) -> image [b H W 3]
 

@@ -25,7 +25,7 @@ ARROWS = {
   "configuration": ("types", "metrics", "training"),
   "workdir": ("types", "data"),
   "runs": ("types", "data", "training", "workdir"),
-  "complexity": ("types", "serial"),
+  "complexity": ("types", "serial", "codec"),
   "checkpoint": (
     "types",
     "coding.container",

@@ -181,8 +181,11 @@ def without_hyper(
       "y_density": factorized.init(density_key, latent),
     }
 
-  def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> dict:
-    return {"y": analysis.apply(params["analysis"], image)}
+  def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> Array:
+    return analysis.apply(params["analysis"], image)
+
+  def latents(params: dict, y: Float[Array, "b h w c"], rate) -> dict:
+    return {"y": y}
 
   def synthesize(params: dict, context: dict) -> Float[Array, "b H W 3"]:
     return synthesis.apply(params["synthesis"], context["y"])
@@ -194,7 +197,7 @@ def without_hyper(
     predict_median("y_density", latent),
     absorb_as("y"),
   )
-  return Model(spec, init, analyze, (stage,), synthesize)
+  return Model(spec, init, analyze, latents, (stage,), synthesize)
 
 
 def with_hyper(
@@ -234,8 +237,10 @@ def with_hyper(
       "z_density": factorized.init(keys[4], width),
     }
 
-  def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> dict:
-    y = analysis.apply(params["analysis"], image)
+  def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> Array:
+    return analysis.apply(params["analysis"], image)
+
+  def latents(params: dict, y: Float[Array, "b h w c"], rate) -> dict:
     return {"z": hyper_analysis.apply(params["hyper_analysis"], y), "y": y}
 
   def absorb_z(params: dict, context: dict, z_hat, grid) -> dict:
@@ -263,7 +268,7 @@ def with_hyper(
     absorb_as("y"),
     context_model and context_model.order,
   )
-  return Model(spec, init, analyze, (z_stage, y_stage), synthesize)
+  return Model(spec, init, analyze, latents, (z_stage, y_stage), synthesize)
 
 
 def published_widths(

@@ -108,8 +108,10 @@ def make(
       params |= group_init(group_key)
     return params
 
-  def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> dict:
-    y = analysis.apply(params["analysis"], image)
+  def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> Array:
+    return analysis.apply(params["analysis"], image)
+
+  def latents(params: dict, y: Float[Array, "b h w c"], rate) -> dict:
     parts = jnp.split(y, list(itertools.accumulate(groups)), -1)
     z = hyper_analysis.apply(params["hyper_analysis"], y)
     return {"z": z} | {f"y{k}": part for k, part in enumerate(parts)}
@@ -130,7 +132,7 @@ def make(
   )
   stages = (z_stage, *(stage for _, stage in coded))
   spec = bmshj2018.model_spec(name, quality)
-  return Model(spec, init, analyze, stages, synthesize)
+  return Model(spec, init, analyze, latents, stages, synthesize)
 
 
 def _group(k, sizes, width, context_widths, quantizer, dtype):

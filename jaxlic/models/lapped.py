@@ -35,7 +35,7 @@ from jaxtyping import Array, Float
 from jaxlic.entropy import factorized, gaussian
 from jaxlic.models import precision
 from jaxlic.models.parts import Part, split
-from jaxlic.nn import branches, colour, lapped, resample
+from jaxlic.nn import branches, colour, gains, lapped, resample
 from jaxlic.quantize import rounding, thrift
 from jaxlic.types import Model, ModelSpec, Prediction, Stage, StageSpec
 
@@ -97,6 +97,7 @@ def make(
     spec,
     functools.partial(_init, net),
     functools.partial(_analyze, net),
+    functools.partial(_latents, net),
     (hyper_stage, *stages),
     functools.partial(_synthesize, net),
   )
@@ -166,16 +167,22 @@ def _init(net: _Networks, key: Array) -> dict:
 
 def _analyze(
   net: _Networks, params: dict, image: Float[Array, "b H W 3"], rate
-) -> dict:
+) -> Float[Array, "b h w c"]:
   luma_chroma = colour.to_luma_chroma(image)
   blocks = resample.space_to_depth(lapped.prefilter(luma_chroma), BLOCK)
   linear = blocks @ params["forward"]
-  t = _centred(rate)
-  y = linear + jnp.exp(params["log_deviation"]) * net.analysis.apply(
-    params["analysis"], luma_chroma, compand(linear), t
+  return linear + jnp.exp(params["log_deviation"]) * net.analysis.apply(
+    params["analysis"], luma_chroma, compand(linear), _centred(rate)
   )
-  z = net.hyper_analysis.apply(params["hyper_analysis"], compand(y), t)
-  y = y * _gain(params["log_gain"], rate)
+
+
+def _latents(
+  net: _Networks, params: dict, y: Float[Array, "b h w c"], rate
+) -> dict:
+  z = net.hyper_analysis.apply(
+    params["hyper_analysis"], compand(y), _centred(rate)
+  )
+  y = y * gains.gain(params["log_gain"], rate)
   return {"z": z} | {part.name: part.take(y) for part in net.parts}
 
 
@@ -202,7 +209,7 @@ def _predict_y(
   mean, log_scale = jnp.split(out, 2, -1)
   own = slice(part.start, part.stop)
   log_deviation = params["log_deviation"][own]
-  log_gain = _interpolate(params["log_gain"][:, own], rate)
+  log_gain = gains.interpolate(params["log_gain"][:, own], rate)
   mean = mean * jnp.exp(log_deviation + log_gain)
   log_scale = log_scale + log_deviation + log_gain
   index = (log_scale - math.log(gaussian.SCALE_MIN)) / gaussian.LOG_STEP
@@ -213,7 +220,7 @@ def _absorb_y(
   net: _Networks, part: Part, params: dict, context: dict, y_hat, grid
 ) -> dict:
   own = slice(part.start, part.stop)
-  inverse = _gain(params["log_inverse_gain"][:, own], context["rate"])
+  inverse = gains.gain(params["log_inverse_gain"][:, own], context["rate"])
   y = part.put(y_hat, grid) * inverse
   known = context["y"]
   if part.known > part.start:  # The second pass fills the gaps of the first.
@@ -255,18 +262,6 @@ def coefficient_basis(
 def compand(coefficients: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
   """Returns coefficients in image units as a network likes to see them."""
   return 0.3 * jnp.arcsinh(20.0 * coefficients)
-
-
-def _interpolate(levels: Float[Array, "n c"], rate) -> Float[Array, "b 1 1 c"]:
-  """Interpolates linearly between adjacent levels at `rate` [b]."""
-  hat = jnp.maximum(0.0, 1.0 - jnp.abs(rate[:, None] - jnp.arange(LEVELS)))
-  return jnp.einsum("bs,sc->bc", hat, levels, precision="highest")[
-    :, None, None
-  ]
-
-
-def _gain(log_levels, rate):
-  return jnp.exp(_interpolate(log_levels, rate))
 
 
 def _centred(rate):

@@ -121,6 +121,7 @@ def make(
     bmshj2018.model_spec(name, quality),
     functools.partial(_init, net),
     functools.partial(_analyze, net),
+    functools.partial(_latents, net),
     (z_stage, *y_stages),
     functools.partial(_synthesize, net),
   )
@@ -170,8 +171,13 @@ def _init(net: _Networks, key: Array) -> dict:
 
 def _analyze(
   net: _Networks, params: dict, image: Float[Array, "b H W 3"], rate
+) -> Float[Array, "b h w c"]:
+  return net.analysis.apply(params["analysis"], image)
+
+
+def _latents(
+  net: _Networks, params: dict, y: Float[Array, "b h w c"], rate
 ) -> dict:
-  y = net.analysis.apply(params["analysis"], image)
   z = net.hyper_analysis.apply(params["hyper_analysis"], y)
   return {"z": z} | {part.name: part.take(y) for part in net.parts}
 

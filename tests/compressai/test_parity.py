@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic import models, serial
+from jaxlic import codec, models, serial
 from jaxlic.compressai import convert
 from jaxlic.compressai.layouts import LAYOUTS
 from jaxlic.models.context import unless_first
@@ -73,7 +73,7 @@ def computed(name):
 
   def walk(params, image):
     known = {"rate": jnp.zeros(1)}
-    latents = model.analyze(params, image, known["rate"])
+    latents = codec.analyze(model, params, image, known["rate"])
     found = {
       "z": [latents.pop("z")] if "z" in latents else [],
       "y": [latents[key] for key in latents],

@@ -68,7 +68,7 @@ def test_parameters_and_all_between_networks_are_float32(name):
 
   def walk():
     params = model.init(jax.random.key(0))
-    latents = model.analyze(params, IMAGES, RATE)
+    latents = codec.analyze(model, params, IMAGES, RATE)
     context, predictions = {"rate": RATE}, []
     for stage in model.stages:
       prediction = serial.predict(stage, params, context, (2, 2))
