@@ -9,11 +9,10 @@ import pytest
 
 from jaxlic import checkpoint, codec, models
 
-# Most of the tests' time is spent in the compiler.
-COMPILE_QUICKLY = {
-  "xla_backend_optimization_level": 0,
-  "xla_llvm_disable_expensive_passes": True,
-}
+# Most of the tests' time is spent in the compiler. Programs that tests start do
+# without this, and run as users run them.
+jax.config.update("jax_disable_most_optimizations", True)
+
 TOY_OPTIONS = {
   "lapped": {"width": 12, "groups": (4, 5, 7), "two_pass": 1},
   "bmshj2018-factorized": {"width": 6, "latent": 8},
@@ -38,6 +37,9 @@ TOY_OPTIONS = {
     "hyper_widths": (6, 7, 8),
     "slice_widths": (7, 6),
   },
+  "gained": {"width": 6, "latent": 8},
+  "cui2021": {"width": 6},
+  "scgain": {"width": 6, "latent": 8, "hidden": 5},
 }
 
 # The last layers before latents, and before scales.

@@ -14,7 +14,6 @@ from jaxlic.models.context import unless_first
 from jaxlic.nn import neighbours
 from jaxlic.types import Prediction
 from tests.compressai import fixture_files
-from tests.conftest import COMPILE_QUICKLY
 
 # float32 sums of a few hundred terms in another order: 1e-6 was seen.
 TOLERANCE = 1e-5
@@ -108,7 +107,7 @@ def computed(name):
       if parts
     }
 
-  run = jax.jit(walk, compiler_options=COMPILE_QUICKLY)
+  run = jax.jit(walk)
   return jax.device_get(run(params, fixture_files.image()))
 
 

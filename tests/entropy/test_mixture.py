@@ -9,19 +9,14 @@ import numpy as np
 from jaxlic.coding import range_coder
 from jaxlic.entropy import gaussian, mixture
 from jaxlic.types import Prediction
-from tests.conftest import COMPILE_QUICKLY
 
 DENSITY = mixture.make()
 MODELS = range_coder.compile_tables(DENSITY.freeze({}))
 N = 20_000  # predictions; one number, so that functions compile once
 
 
-def quick(function):
-  return jax.jit(function, compiler_options=COMPILE_QUICKLY)
-
-
-BITS = quick(functools.partial(DENSITY.bits, {}))
-ROWS, CLOSE = quick(DENSITY.rows), quick(DENSITY.close)
+BITS = jax.jit(functools.partial(DENSITY.bits, {}))
+ROWS, CLOSE = jax.jit(DENSITY.rows), jax.jit(DENSITY.close)
 
 
 def prediction(*parameters):
@@ -90,7 +85,7 @@ def test_one_component_is_the_gaussian():
   logits = jnp.zeros_like(predicted.mean).at[..., 1:].set(-jnp.inf)
   value = jnp.asarray(draw(2, predicted), jnp.float32)[None, None, None]
   alone = Prediction(predicted.mean[..., 0], predicted.scale[..., 0])
-  expected = quick(gaussian.by_scale().bits)({}, value, alone)
+  expected = jax.jit(gaussian.by_scale().bits)({}, value, alone)
   found = BITS(value, predicted._replace(logits=logits))
   # Compiled apart: a division may be a product with a reciprocal, whose last
   # bits count (value / scale)^2 times, up to 40 before the bits are capped.
@@ -105,7 +100,7 @@ def test_bits_and_gradients_are_finite_at_the_tails():
   def loss(value, predicted):
     return DENSITY.bits({}, value, predicted).sum()
 
-  gradient = quick(jax.value_and_grad(loss, (0, 1)))
+  gradient = jax.jit(jax.value_and_grad(loss, (0, 1)))
   leaves = jax.tree.leaves(gradient(value, predicted))
   assert len(leaves) == 5 and all(jnp.isfinite(leaf).all() for leaf in leaves)
 
@@ -180,7 +175,7 @@ def test_what_is_not_close_codes_the_same_elsewhere(monkeypatch):
   here = prediction(*here)
   rows, other = (listed(ROWS(p)) for p in (here, there))
   # A function of its own: that of the density is compiled without the change.
-  close = listed(quick(lambda p: DENSITY.close(p))(here))
+  close = listed(jax.jit(lambda p: DENSITY.close(p))(here))
   assert (rows != other).mean() > 0.05
   # Many of the changes are not told: they must not matter.
   found = np.where(close, rows, other)

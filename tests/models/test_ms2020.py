@@ -8,7 +8,6 @@ import pytest
 
 from jaxlic import models
 from jaxlic.types import JaxlicError
-from tests.conftest import COMPILE_QUICKLY
 
 GRID = (3, 2)
 SLICES, SIZE, SUPPORT = 4, 2, 2
@@ -32,7 +31,7 @@ def small():
   )
 
 
-@functools.partial(jax.jit, compiler_options=COMPILE_QUICKLY)
+@jax.jit
 def decode(params, symbols):
   """Predictions [slices 2 1 h w size], y_hat without and with residuals.
 

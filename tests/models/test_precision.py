@@ -7,7 +7,7 @@ import pytest
 
 from jaxlic import codec, models, serial
 from jaxlic.types import JaxlicError
-from tests.conftest import COMPILE_QUICKLY, TOY_OPTIONS, make_toy
+from tests.conftest import TOY_OPTIONS, make_toy
 
 IMAGES = jax.random.uniform(jax.random.key(1), (2, 32, 32, 3))
 RATE = jnp.array([0.0, 1.5])
@@ -52,10 +52,7 @@ def loss_of(model):
 @pytest.mark.parametrize("name", ["lapped", "mbt2018-mean", "mbt2018"])
 def test_bfloat16_gives_nearly_the_loss_of_float32(name):
   half, full = (loss_of(toy_in(d, name)) for d in ("bfloat16", "float32"))
-  both = jax.jit(
-    lambda params: (half(params), full(params)),
-    compiler_options=COMPILE_QUICKLY,
-  )
+  both = jax.jit(lambda params: (half(params), full(params)))
   value, expected = both(make_toy(name)[2])
   # 8 bits of mantissa round by up to 2^-9 = 0.2 %; over thousands of values
   # that averages out: 0.002 % were seen.

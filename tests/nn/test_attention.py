@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from jaxlic.nn.attention import Attention, Bottleneck
-from tests.conftest import COMPILE_QUICKLY
 
 X = jax.random.normal(jax.random.key(0), (2, 3, 5, 4))
 
@@ -18,7 +17,7 @@ def zeros(module, x=X):
 
 
 def apply(module, params, x=X):
-  function = jax.jit(module.apply, compiler_options=COMPILE_QUICKLY)
+  function = jax.jit(module.apply)
   return function({"params": params}, x)
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from jaxlic.nn.cheng import DownBlock, ResidualBlock, UpBlock
-from tests.conftest import COMPILE_QUICKLY
 
 
 def zeros(module, x):
@@ -24,7 +23,7 @@ def at_centre(params, value):
 
 
 def apply(module, params, x):
-  function = jax.jit(module.apply, compiler_options=COMPILE_QUICKLY)
+  function = jax.jit(module.apply)
   return function({"params": params}, x)
 
 
