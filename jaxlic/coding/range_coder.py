@@ -14,7 +14,8 @@ The format is thus defined by the tables and the following:
   end.
 - One push codes its symbols by row, rows ascending, in their order within a
   row; a symbol outside its row codes as the row's last entry. Then the values
-  of these symbols follow in the same order, by `jaxlic.coding.escape`.
+  of these symbols follow in the same order, by `jaxlic.coding.escape`. A row
+  may be told by k indices, all of the same range: the last counts by one.
   Symbols of mixtures are coded as `jaxlic.coding.mixtures` says.
 
 References:
@@ -85,7 +86,7 @@ class Encoder:
     if isinstance(models, mixture_masses.Models):
       mixtures.push(self._coder.encode, symbols, rows, models)
       return
-    order, groups = _group(rows, len(models.cores))
+    order, groups = _group(_numbers(rows, models), len(models.cores))
     # Modulo 2**32 one comparison finds both ends: |offset| <= 2**30.
     entries = symbols.take(order).view(np.uint32)
     escapes = []
@@ -147,7 +148,7 @@ class Decoder:
     """
     if isinstance(models, mixture_masses.Models):
       return mixtures.pop(self._decode, rows, models)
-    order, groups = _group(rows, len(models.cores))
+    order, groups = _group(_numbers(rows, models), len(models.cores))
     values = np.empty(len(rows), np.int32)
     escapes = []
     for row, start, stop in groups:
@@ -191,25 +192,40 @@ def _model(models: Models, row: int):
   return models.cache[row]
 
 
+def _numbers(rows: np.ndarray, models: Models) -> np.ndarray:
+  """Rows by one number each, of rows that have k indices [n k]."""
+  indices = rows.shape[1] if rows.ndim > 1 else 1
+  side = round(len(models.cores) ** (1 / indices))
+  if side**indices != len(models.cores):
+    raise JaxlicError(
+      f"rows of {indices} indices need tables of as many equal dimensions, got "
+      f"{len(models.cores)} rows; use the tables of this density"
+    )
+  if rows.size and (rows.min() < 0 or rows.max() >= side):
+    raise JaxlicError(
+      f"rows are within 0..{side - 1}, the rows of the tables, got "
+      f"{rows.min()}..{rows.max()}; use the tables of this density"
+    )
+  return rows if rows.ndim == 1 else rows @ side ** np.arange(indices)[::-1]
+
+
 def _group(
   rows: np.ndarray, count: int
 ) -> tuple[np.ndarray, list[tuple[int, int, int]]]:
   """The stable order by row, and `(row, start, stop)` of each row in it."""
   if not rows.size:
     return np.zeros(0, np.intp), []
-  if rows.min() < 0 or rows.max() >= count:
-    raise JaxlicError(
-      f"rows are within 0..{count - 1}, the rows of the tables, got "
-      f"{rows.min()}..{rows.max()}; use the tables of this density"
-    )
   # NumPy sorts keys of up to 16 bits by radix, many times faster.
   if count <= 2**16:
     rows = rows.astype(np.uint8 if count <= 2**8 else np.uint16)
   order = np.argsort(rows, kind="stable")
-  # Searching for the few bounds spares a sorted copy of the rows.
+  # Searching for the few bounds spares a sorted copy of the rows; rows that
+  # are fewer than those of the tables are sorted faster.
   every = np.arange(count, dtype=rows.dtype)
+  if len(rows) < count:
+    every = np.unique(rows)
   starts = np.searchsorted(rows, every, sorter=order).tolist()
-  bounds = zip(range(count), starts, [*starts[1:], len(rows)], strict=True)
+  bounds = zip(every.tolist(), starts, [*starts[1:], len(rows)], strict=True)
   return order, [group for group in bounds if group[1] < group[2]]
 
 

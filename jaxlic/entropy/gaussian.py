@@ -62,13 +62,21 @@ def bin_mass(
 ) -> Float[Array, "*#shape"]:
   """Returns the mass of the unit bin around `value`, precise in both tails."""
   distance = jnp.abs(value - mean)
-  upper = _cdf((0.5 - distance) / scale)
-  lower = _cdf((-0.5 - distance) / scale)
+  upper = cdf((0.5 - distance) / scale)
+  lower = cdf((-0.5 - distance) / scale)
   return upper - lower
 
 
+def cdf(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+  """Returns the normal distribution function, precise for x below 0."""
+  return 0.5 * jax.scipy.special.erfc(-x * (0.5**0.5))
+
+
 def by_scale() -> Density:
-  """Returns the density whose prediction is the standard deviation."""
+  """Returns the density whose prediction is the standard deviation.
+
+  Rows and what is close take any more axes, which asymmetric.py makes use of.
+  """
   # The next larger scale, which others take, costs a few times as many bits.
   ladder = scale_ladder()
   edges = np.sqrt(ladder[:-1] * ladder[1:]).astype(np.float32)
@@ -77,12 +85,12 @@ def by_scale() -> Density:
     scale = lower_bound(prediction.scale, SCALE_MIN)
     return bin_bits(value, prediction.mean, scale)
 
-  def rows(prediction: Prediction) -> Int[Array, "b h w c"]:
+  def rows(prediction: Prediction) -> Int[Array, "b h w c *more"]:
     return jnp.searchsorted(edges, prediction.scale, side="left").astype(
       jnp.int32
     )
 
-  def close(prediction: Prediction) -> Bool[Array, "b h w c"]:
+  def close(prediction: Prediction) -> Bool[Array, "b h w c *more"]:
     # A scale of 0 gives -inf, far from any edge.
     index = jnp.log(prediction.scale / SCALE_MIN) / LOG_STEP
     return _near(index - 0.5, 0.0, LEVELS - 2.0)
@@ -111,27 +119,23 @@ def by_index() -> Density:
 @functools.cache
 def freeze() -> Tables:
   """Returns the 64 integer tables; they depend on no parameter."""
-  reach = -NormalDist().inv_cdf(TAIL_MASS / 2)
-  return tables.make_tables(
-    [_row(scale, math.ceil(scale * reach)) for scale in scale_ladder()]
-  )
+  rows = []
+  for scale in scale_ladder():
+    left, centre, below = half_row(scale)
+    pmf = np.concatenate([left, [centre], left[::-1]])
+    rows.append((pmf, 2 * below, -len(left)))
+  return tables.make_tables(rows)
 
 
-def _row(scale, radius):
-  """Bin masses over -radius..radius, the mass outside, and the offset."""
+def half_row(scale: float) -> tuple[Float[np.ndarray, "r"], float, float]:
+  """Returns the masses of the bins -r..-1, of bin 0, and of all below -r."""
+  radius = math.ceil(-scale * NormalDist().inv_cdf(TAIL_MASS / 2))
   # From the left tail alone: differences of erfc keep relative precision there.
   edges = (np.arange(-radius, 1) - 0.5) / (scale * math.sqrt(2))
   below = np.array([0.5 * math.erfc(-edge) for edge in edges])
-  left = np.diff(below)  # bins -radius .. -1
-  centre = math.erf(0.5 / (scale * math.sqrt(2)))
-  pmf = np.concatenate([left, [centre], left[::-1]])
-  return pmf, 2 * below[0], -radius
+  return np.diff(below), math.erf(0.5 / (scale * math.sqrt(2))), below[0]
 
 
 def _near(x, first, last):
   """Whether x lies within CLOSE of an integer of first..last."""
   return jnp.abs(x - jnp.clip(jnp.round(x), first, last)) < CLOSE
-
-
-def _cdf(x):
-  return 0.5 * jax.scipy.special.erfc(-x * (0.5**0.5))

@@ -279,3 +279,26 @@ def test_the_check_depends_on_values_and_order_but_not_on_the_cut():
   assert range_coder.check([a[3:], a[:3]]) != range_coder.check([a])
   assert range_coder.check([a.T]) != range_coder.check([a])
   assert range_coder.check([]) == 0
+
+
+def test_rows_of_two_indices_number_a_square():
+  rng = np.random.default_rng(3)
+  rows = [(rng.uniform(0.1, 1, 5), 0.01, -2) for _ in range(9)]
+  models = range_coder.compile_tables(tables.make_tables(rows))
+  pairs = rng.integers(0, 3, (500, 2))
+  symbols = rng.integers(-2, 3, 500).astype(np.int32)
+  encoder, single = range_coder.Encoder(), range_coder.Encoder()
+  encoder.push(symbols, pairs, models)
+  single.push(symbols, 3 * pairs[:, 0] + pairs[:, 1], models)
+  assert encoder.finish() == single.finish()
+
+
+def test_rows_of_indices_that_the_tables_lack_are_refused():
+  row = (np.ones(2), 0.1, 0)
+  symbols = np.zeros(1, np.int32)
+  square = range_coder.compile_tables(tables.make_tables([row] * 4))
+  with pytest.raises(JaxlicError, match="within 0..1, the rows .* got 0..2"):
+    range_coder.Encoder().push(symbols, np.array([[0, 2]]), square)
+  line = range_coder.compile_tables(tables.make_tables([row] * 3))
+  with pytest.raises(JaxlicError, match="tables of as many equal dimensions"):
+    range_coder.Encoder().push(symbols, np.array([[0, 1]]), line)
