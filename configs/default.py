@@ -5,6 +5,7 @@ CompressAI's optimizer: Adam at 1e-4, gradients clipped to norm 1.
 
 import ml_collections
 
+from jaxlic.models import gained as gained_models
 from jaxlic.types import JaxlicError
 
 ConfigDict = ml_collections.ConfigDict
@@ -56,6 +57,7 @@ def get_config() -> ConfigDict:
         "distortion": "mse",  # or ms-ssim
         "lambdas": (),  # weights of the distortion; (): the model's own
         "continuous": 0.0,  # share of images with a quality between levels
+        "balance": 0.5,  # losses are divided by lambda^balance; papers have 0
         "average_decay": 0.999,  # of the moving average, which is exported
         "max_norm": NEVER,  # steps with a larger gradient are skipped
         "max_skipped": 100,  # about so many skipped in a row end the run
@@ -77,6 +79,24 @@ def zoo(name: str) -> ConfigDict:
   config.optimizer.schedule = "plateau"
   config.optimizer.steps = 4_500_000
   config.optimizer.window = 9_621
+  return config
+
+
+def gained(name: str, **options: object) -> ConfigDict:
+  """Returns GainedVAE's recipe for a model.
+
+  See configs/gained.py for what it is.
+  """
+  config = get_config()
+  defaults = {
+    "lambdas": gained_models.GAINED_VAE,  # of the levels, lowest rate first
+    "hyper_input": "gained",  # or ungained
+    "surrogate": "noise",  # or mixed, soft, universal
+  }
+  config.model = ConfigDict({"name": name, "options": defaults | options})
+  config.loss.balance = 0.0
+  config.optimizer.schedule = "plateau"
+  config.optimizer.update(factor=0.2, patience=10, window=10_000)
   return config
 
 

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from jaxlic import serial
+from jaxlic import quality_maps, serial
 from jaxlic.coding import container, range_coder, ties
 from jaxlic.types import (
   AnyTables,
@@ -42,6 +42,7 @@ from jaxlic.types import (
 MAX_AREA = container.MAX_PIXELS + 2**22
 
 Image = Float[Array, "H W 3"] | Float[np.ndarray, "H W 3"]
+Map = Any  # [H W], checked with a line that says what to do
 
 
 def make(model: Model) -> Codec:
@@ -60,7 +61,7 @@ def make(model: Model) -> Codec:
 def analyze(
   model: Model,
   params: Params,
-  images: Float[Array, "b H W 3"],
+  images: Float[Array, "b H W c"],
   rate: Float[Array, "b"],
 ) -> dict[str, Float[Array, "b _h _w _c"]]:
   """Returns the latent of every stage."""
@@ -178,6 +179,7 @@ def _apply(
   rate: Float[Array, "b"],
   keys: Key[Array, "b"],
   temperature: float | Float[Array, ""] = 1.0,
+  quality_map: Float[Array, "b H W"] | None = None,
 ) -> Outcome:
   """Returns images and bits [b] per stage under the training surrogates.
 
@@ -186,7 +188,8 @@ def _apply(
   """
   stride = model.spec.stride
   grid = (images.shape[1] // stride, images.shape[2] // stride)
-  latents = analyze(model, params, images, rate)
+  inputs = _with_map(model, images, quality_map)
+  latents = analyze(model, params, inputs, rate)
   context: Context = {"rate": rate}
   bits = {}
   for i, stage in enumerate(model.stages):
@@ -231,6 +234,7 @@ def _evaluate(
   params: Params,
   image: Image,
   rate: float = 0.0,
+  quality_map: Map | None = None,
 ) -> Outcome:
   """Returns the image that a decoder will show, and the estimate of its bits.
 
@@ -238,7 +242,8 @@ def _evaluate(
     JaxlicError: As `encode`.
   """
   rate = _checked_rate(model, rate)
-  latents = compiled.analyze(params, _padded(model, image), _vector(rate))
+  inputs = _padded(model, image, quality_map)
+  latents = compiled.analyze(params, inputs, _vector(rate))
   costs = {stage.spec.name: [] for stage in model.stages}
 
   def quantize(portion: _Portion, prediction, rows):
@@ -266,15 +271,20 @@ def _encode(
   tables: dict[str, AnyTables],
   image: Image,
   rate: float = 0.0,
+  quality_map: Map | None = None,
 ) -> Payload:
   """Returns the coded image.
 
+  Without a `quality_map`, models that take one see 1/2 everywhere.
+
   Raises:
-    JaxlicError: If `rate` is not a quality of this model, or the image is
-      empty, too large, or has values outside [0, 1].
+    JaxlicError: If `rate` is not a quality of this model; if the image is
+      empty, too large, or has values outside [0, 1]; if the model takes no
+      quality map, or this one is not of the image's size, within [0, 1].
   """
   rate = _checked_rate(model, rate)
-  latents = compiled.analyze(params, _padded(model, image), _vector(rate))
+  inputs = _padded(model, image, quality_map)
+  latents = compiled.analyze(params, inputs, _vector(rate))
   models = _coder_models(tables)
   coded = {stage.spec.name: [] for stage in model.stages}
 
@@ -425,6 +435,46 @@ def _check_area(model: Model, height: int, width: int) -> None:
     )
 
 
+def _with_map(model: Model, images, quality_map):
+  """What is analysed: images, and if the model takes one, their map."""
+  if quality_map is not None:
+    _check_takes_map(model)
+  elif model.spec.quality_map:
+    quality_map = jnp.full(images.shape[:3], quality_maps.NEUTRAL)
+  else:
+    return images
+  return jnp.concatenate([images, quality_map[..., None]], -1)
+
+
+def _check_takes_map(model: Model) -> None:
+  if not model.spec.quality_map:
+    raise JaxlicError(
+      f"{model.spec.name} takes no quality map; use a model that does"
+    )
+
+
+def _checked_map(quality_map: Map, size: tuple[int, int]) -> np.ndarray:
+  try:
+    values = np.asarray(quality_map, np.float32)
+  except (TypeError, ValueError):
+    values = np.zeros(0)
+  if values.shape != size:
+    raise JaxlicError(
+      f"a quality map has a number per pixel, {size[0]} x {size[1]}, got "
+      f"{type(quality_map).__name__} {np.shape(values)}; make it so"
+    )
+  _check_values("a quality map's values", values)
+  return values
+
+
+def _check_values(name: str, values: np.ndarray) -> None:
+  if not (values.min() >= 0 and values.max() <= 1):  # False for NaN, too
+    raise JaxlicError(
+      f"{name} are within 0..1, got {values.min()}..{values.max()}; divide "
+      "8-bit samples by 255"
+    )
+
+
 def _vector(rate: float) -> Float[Array, "1"]:
   return jnp.full((1,), rate, jnp.float32)
 
@@ -434,16 +484,18 @@ def _grid(model: Model, height: int, width: int) -> tuple[int, int]:
   return -(-height // stride), -(-width // stride)
 
 
-def _padded(model: Model, image: Image) -> Float[Array, "1 h w 3"]:
-  """The image with its last row and column repeated up to whole blocks."""
+def _padded(
+  model: Model, image: Image, quality_map: Map | None
+) -> Float[Array, "1 h w c"]:
+  """The input with its last row and column repeated up to whole blocks."""
   height, width = image.shape[:2]
   _check_area(model, height, width)
   image = np.asarray(image, np.float32)
-  if not (image.min() >= 0 and image.max() <= 1):  # False for NaN, too
-    raise JaxlicError(
-      f"an image's values are within 0..1, got {image.min()}..{image.max()}; "
-      "divide 8-bit samples by 255"
-    )
+  _check_values("an image's values", image)
+  if quality_map is not None:
+    _check_takes_map(model)
+    quality_map = _checked_map(quality_map, image.shape[:2])[None]
+  image = np.asarray(_with_map(model, image[None], quality_map))[0]
   rows, columns = (n * model.spec.stride for n in _grid(model, height, width))
   pad = ((0, rows - height), (0, columns - width), (0, 0))
   return jnp.asarray(np.pad(image, pad, mode="edge")[None])

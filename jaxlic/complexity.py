@@ -32,7 +32,7 @@ def measure(model: Model) -> Complexity:
   """Returns a model's complexity for one image; allocates no parameters."""
   params = jax.eval_shape(lambda: model.init(jax.random.key(0)))
   sides = (n * model.spec.stride for n in _grid(model))
-  image = jax.ShapeDtypeStruct((1, *sides, 3), jnp.float32)
+  image = jax.ShapeDtypeStruct((1, *sides, model.spec.inputs), jnp.float32)
   rate = jax.ShapeDtypeStruct((1,), jnp.float32)
   leaves = jax.tree.leaves(params)
   per_kilopixel = 1 / (1000 * HEIGHT * WIDTH)

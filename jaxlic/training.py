@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, UInt8, UInt32
 
-from jaxlic import metrics
+from jaxlic import metrics, quality_maps
 from jaxlic.types import (
   FIXED,
   Codec,
@@ -100,6 +100,11 @@ def weights(spec: ModelSpec, config: Any) -> tuple[float, ...]:
       f"loss.distortion is one of {', '.join(DISTORTIONS)}, got "
       f"{config.distortion!r}; choose one"
     )
+  if spec.quality_map and config.distortion != "mse":
+    raise JaxlicError(
+      f"{spec.name} weighs squared errors by a quality map, got "
+      f"loss.distortion {config.distortion}; train it with mse"
+    )
   own = spec.lambdas if config.distortion == "mse" else spec.ms_ssim_lambdas
   found = tuple(config.lambdas) or own
   levels = max(spec.levels, 1)
@@ -116,14 +121,21 @@ def rate_distortion(
   images: Float[Array, "b H W 3"],
   lambdas: Float[Array, "b"],
   distortion: str,
+  quality_map: Float[Array, "b H W"] | None = None,
 ) -> tuple[Float[Array, "b"], dict[str, Float[Array, "b"]]]:
-  """Returns `bpp + lambda * distortion` per image, and its parts."""
+  """Returns `bpp + lambda * distortion` per image, and its parts.
+
+  With a `quality_map`, squared errors weigh what it says.
+  """
   pixels = images.shape[1] * images.shape[2]
   parts = {f"bpp_{name}": v / pixels for name, v in outcome.bits.items()}
   bpp = sum(parts.values())
-  mse = ((outcome.image - images) ** 2).mean((1, 2, 3))
+  errors = ((outcome.image - images) ** 2).mean(3)
+  mse = errors.mean((1, 2))
   parts |= {"bpp": bpp, "psnr_db": -10 * jnp.log10(jnp.maximum(mse, 1e-10))}
   if distortion == "mse":
+    if quality_map is not None:
+      mse = (quality_maps.weight(quality_map) * errors).mean((1, 2))
     cost = bpp + lambdas * 255**2 * mse
   else:
     parts["ms_ssim"] = metrics.ms_ssim(outcome.image, images, peak=1.0)
@@ -189,21 +201,27 @@ def _make_loss(model: Model, codec: Codec, config: Any) -> Callable:
 
   Each image draws a quality of its own: a level, all equally likely, or for a
   `continuous` share of images any quality between. An image's loss is divided
-  by the square root of its lambda over the mean of all, so that no level drowns
-  another.
+  by its lambda over the mean of all, to the power `balance`: the square root
+  keeps levels from drowning another.
   """
   lambdas = jnp.asarray(weights(model.spec, config))
   levels = jnp.arange(len(lambdas), dtype=jnp.float32)
 
   def loss(params, images, keys, temperature):
     images = images.astype(jnp.float32) / 255
-    rate_keys, noise_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
+    split = jax.vmap(lambda key: jax.random.split(key, 3), out_axes=1)
+    rate_keys, noise_keys, map_keys = split(keys)
+    quality_map = _draw_maps(model.spec, map_keys, images.shape)
     draw = jax.vmap(lambda key: _draw_rate(key, len(lambdas), config))
     rate = draw(rate_keys)
     weight = jnp.exp(jnp.interp(rate, levels, jnp.log(lambdas)))
-    outcome = codec.apply(params, images, rate, noise_keys, temperature)
-    cost, parts = rate_distortion(outcome, images, weight, config.distortion)
-    balanced = (cost * jax.lax.rsqrt(weight / lambdas.mean())).mean()
+    outcome = codec.apply(
+      params, images, rate, noise_keys, temperature, quality_map
+    )
+    cost, parts = rate_distortion(
+      outcome, images, weight, config.distortion, quality_map
+    )
+    balanced = (cost * (weight / lambdas.mean()) ** -config.balance).mean()
     return balanced, jax.tree.map(jnp.mean, parts)
 
   return loss
@@ -221,6 +239,15 @@ def _draw_rate(key: Array, levels: int, config: Any) -> Float[Array, ""]:
   between = jax.random.uniform(between_key, maxval=levels - 1)
   share = jax.random.uniform(share_key)
   return jnp.where(share < config.continuous, between, level)
+
+
+def _draw_maps(
+  spec: ModelSpec, keys: Array, shape: tuple[int, ...]
+) -> Float[Array, "b H W"] | None:
+  """A map per key, if the model takes one."""
+  if not spec.quality_map:
+    return None
+  return jax.vmap(lambda key: quality_maps.draw(key, *shape[1:3]))(keys)
 
 
 def _anneal(config: Any, step: Array) -> Float[Array, ""]:

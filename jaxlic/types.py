@@ -58,11 +58,11 @@ AnyTables = Tables | MixtureTables
 class Prediction(NamedTuple):
   """What both sides know of a stage's latents before their symbols.
 
-  Mixtures have a last axis of k components.
+  Mixtures have a last axis of k components, asymmetric scales one of 2 sides.
   """
 
   mean: Any  # [b h w c] or [b h w c k] float32, in latent units
-  scale: Any  # likewise; its meaning is the density's
+  scale: Any  # likewise, or [b h w c 2]; its meaning is the density's
   logits: Any = None  # [b h w c k] float32, log weights but for a constant
 
 
@@ -88,7 +88,7 @@ class Density(NamedTuple):
 
   bits: Callable  # (params, value, prediction) -> float32 [b h w c]
   rows: Callable  # (prediction) -> int32 [b h w c], a row of the tables, or
-  # [b h w c 3k], the parameters of a mixture
+  # [b h w c k], its indices, or [b h w c 3k], the parameters of a mixture
   close: Callable | None  # (prediction) -> bool, as `rows`: those that another
   # device's rounding errors could change; None where rows are no floats
   freeze: Callable  # (params) -> AnyTables
@@ -140,6 +140,12 @@ class ModelSpec:
   lambdas: tuple[float, ...] = ()  # weight of 255^2 * MSE at each level
   ms_ssim_lambdas: tuple[float, ...] = ()  # weight of 1 - MS-SSIM, likewise;
   # () if none is published
+  quality_map: bool = False  # images have a fourth channel, see quality_maps.py
+
+  @property
+  def inputs(self) -> int:
+    """The channels of the images that are analysed."""
+    return 4 if self.quality_map else 3
 
   @property
   def max_quality(self) -> int:
@@ -152,7 +158,7 @@ class Model(NamedTuple):
 
   spec: ModelSpec
   init: Callable  # (key) -> params
-  analyze: Callable  # (params, image [b H W 3], rate [b]) -> y [b h w c]
+  analyze: Callable  # (params, image [b H W inputs], rate [b]) -> y [b h w c]
   latents: Callable  # (params, y, rate) -> {stage name: what it codes}
   stages: tuple[Stage, ...]
   synthesize: Callable  # (params, context) -> image [b H W 3]
@@ -195,9 +201,10 @@ class Codec(NamedTuple):
   """What everybody else uses; made by `codec.make(model)`. Pure functions."""
 
   init: Callable  # (key) -> params
-  apply: Callable  # (params, images, rate, keys [b], temperature=1.0) ->
-  # Outcome, differentiable
-  evaluate: Callable  # (params, image, rate) -> Outcome, quantized
+  apply: Callable  # (params, images, rate, keys [b], temperature=1.0,
+  # quality_map=None) -> Outcome, differentiable
+  evaluate: Callable  # (params, image, rate, quality_map=None) -> Outcome,
+  # quantized
   freeze: Callable  # (params) -> {stage name: AnyTables}
-  encode: Callable  # (params, tables, image, rate) -> Payload
+  encode: Callable  # (params, tables, image, rate, quality_map=None) -> Payload
   decode: Callable  # (params, tables, payload) -> image [H W 3]

@@ -119,7 +119,8 @@ def mean_loss(
   """Returns the loss that training lowers, balanced over the levels."""
   lambdas = np.array(training.weights(model.spec, config))
   losses = np.array([point["loss"] for point in found])
-  return float((losses / np.sqrt(lambdas / lambdas.mean())).mean())
+  shares = lambdas / lambdas.mean()
+  return float((losses / shares**config.balance).mean())
 
 
 def _measure(

@@ -6,7 +6,7 @@ import pytest
 from jaxlic import codec, models
 from jaxlic.entropy import gaussian
 from jaxlic.types import JaxlicError, Payload, Prediction
-from tests.conftest import COMPILE_QUICKLY, TOY_OPTIONS, make_toy
+from tests.conftest import TOY_OPTIONS, make_toy
 
 SIZES = [(1, 1), (63, 65)]
 
@@ -63,7 +63,7 @@ def test_noise_depends_on_an_image_s_own_key_alone(name):
   model, built, params, _ = make_toy(name)
   images = jnp.stack([_photo(32, 32), _photo(32, 32, seed=1)])
   rate, keys = jnp.zeros(2), jax.random.split(jax.random.key(0), 2)
-  apply = jax.jit(built.apply, compiler_options=COMPILE_QUICKLY)
+  apply = jax.jit(built.apply)
   both = apply(params, images, rate, keys)
   alone = apply(params, images[:1], rate[:1], keys[:1])
   # Compiled apart: float32 sums of up to a thousand terms, perhaps in another

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from configs import bmshj2018_factorized
-from jaxlic import metrics, optimizer, training
+from jaxlic import codec, metrics, models, optimizer, training
+from jaxlic.models import gained
 from jaxlic.types import JaxlicError, ModelSpec, Outcome
-from tests.conftest import COMPILE_QUICKLY, make_toy
+from tests.conftest import TOY_OPTIONS, make_params, make_toy
 
 STEPS = 5
 
@@ -38,7 +39,7 @@ def make_step(accumulate=1, **loss):
   mapped = jax.vmap(
     step, axis_name=training.AXIS, in_axes=(None, 0, 0), out_axes=None
   )
-  compiled = jax.jit(mapped, compiler_options=COMPILE_QUICKLY)
+  compiled = jax.jit(mapped)
 
   def run(state, images, index=None, devices=1):
     index = jnp.arange(len(images)) if index is None else jnp.asarray(index)
@@ -225,6 +226,46 @@ def test_rate_distortion_is_rate_plus_lambda_times_squared_error():
   np.testing.assert_allclose(parts["psnr_db"], decibels, rtol=1e-6)
 
 
+def test_rate_distortion_weighs_squared_errors_by_the_quality_map():
+  shown, image = jnp.zeros((1, 2, 2, 3)), jnp.full((1, 2, 2, 3), 0.1)
+  outcome = Outcome(shown, {"y": jnp.array([8.0])})
+  quality_map = jnp.array([[[0.0, 0.5], [0.5, 1.0]]])
+  cost, parts = training.rate_distortion(
+    outcome, image, jnp.array([0.01]), "mse", quality_map
+  )
+  # The known weights of 0, 1/2 and 1.
+  weight = (0.16583 + 2 * 1.0 + 6.0302) / 4
+  expected = 2.0 + 0.01 * 255**2 * weight * 0.01
+  np.testing.assert_allclose(cost[0], expected, rtol=1e-4)
+  # As a viewer sees it, without weights.
+  np.testing.assert_allclose(parts["psnr_db"][0], 20.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+def test_losses_are_divided_by_a_power_of_lambda(balance):
+  model = models.make("gained", backbone=NAME, **TOY_OPTIONS[NAME])
+  config = make_config(balance=balance).loss
+
+  def apply(params, images, rate, *_):
+    return Outcome(images, {"y": jnp.full(len(images), 64.0)})
+
+  built = codec.make(model)._replace(apply=apply)
+  loss = training._make_loss(model, built, config)
+  images, keys = jnp.zeros((1, 8, 8, 3), jnp.uint8), jax.random.key(0)[None]
+  value, _ = loss({}, images, keys, 1.0)
+  # One bit per pixel and no error; one of the eight levels was drawn.
+  lambdas = np.array(model.spec.lambdas)
+  possible = (lambdas / lambdas.mean()) ** -balance
+  assert np.isclose(value, possible, rtol=1e-5).any()
+
+
+def test_a_quality_map_is_trained_for_squared_errors_alone():
+  model, *_ = make_toy("scgain")
+  config = make_config(distortion="ms-ssim").loss
+  with pytest.raises(JaxlicError, match="by a quality map, got .* ms-ssim"):
+    training.weights(model.spec, config)
+
+
 def test_rate_distortion_of_ms_ssim_weighs_what_is_missing_to_1(images):
   large = jnp.tile(images[:2] / 255, (1, 3, 3, 1))
   shown = jnp.clip(large + 0.1 * jnp.sin(jnp.arange(192.0))[:, None], 0, 1)
@@ -280,3 +321,60 @@ def test_qualities_are_levels_or_between_them():
   # 500 on average, standard deviation 19.4.
   assert abs(between.sum() - 500) < 90
   assert quarter.min() >= 0 and quarter.max() <= 6
+
+
+@functools.cache
+def level_gradients():
+  """(a gradient of examples of all levels, their parts, one per level).
+
+  By the loss of training; of each level one example that draws it.
+  """
+  model = models.make("gained", backbone=NAME, **TOY_OPTIONS[NAME])
+  params, built = make_params(model), codec.make(model)
+  config = make_config(balance=0.0).loss
+  levels = model.spec.levels
+  keys = jax.random.split(jax.random.key(0), 100)
+  draws = jax.vmap(
+    lambda key: training._draw_rate(jax.random.split(key, 3)[0], levels, config)
+  )(keys)
+  chosen = keys[np.array([np.argmax(draws == s) for s in range(levels)])]
+  image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)
+  loss = training._make_loss(model, built, config)
+  gradient = jax.jit(jax.grad(loss, has_aux=True))
+
+  def of(keys):
+    images = jnp.tile(image, (len(keys), 1, 1, 1))
+    return gradient(params, images, keys, 1.0)
+
+  each, parts = zip(
+    *(of(chosen[s : s + 1]) for s in range(levels)), strict=True
+  )
+  return of(chosen)[0], parts, each
+
+
+def test_every_level_has_its_own_lambda():
+  _, parts, _ = level_gradients()
+  for lambda_, found in zip(gained.GAINED_VAE, parts, strict=True):
+    mse = 10 ** (-found["psnr_db"] / 10)
+    expected = found["bpp"] + lambda_ * 255**2 * mse
+    np.testing.assert_allclose(found["loss"], expected, rtol=1e-4)
+
+
+def test_the_mean_of_the_levels_gradients_is_the_gradient_of_the_mean_loss():
+  # So that one random level per sample follows the sum over levels of rates
+  # and weighted distortions, though every sample has a rate of one level.
+  whole, _, each = level_gradients()
+  mean = jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *each)
+
+  def close(a, b):
+    # Sums over levels and positions in another order.
+    np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5 * np.abs(b).max())
+
+  jax.tree.map(close, mean, whole)
+
+
+def test_a_level_s_gradient_is_none_of_another_level_s_gains():
+  *_, each = level_gradients()
+  for level, gradient in enumerate(each):
+    moved = np.abs(gradient["log_gain"]).max(1) > 0
+    np.testing.assert_array_equal(moved, np.arange(len(each)) == level)
