@@ -13,11 +13,12 @@ import jaxlic
 from configs import default
 from jaxlic import codec, configuration, models, optimizer, training
 from jaxlic.types import JaxlicError
-from tests.conftest import COMPILE_QUICKLY, make_params
+from tests.conftest import make_params
 
 FOLDER = Path(jaxlic.__file__).parents[1] / "configs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 NAMES.remove("default")
+COMPARED = sorted(path.stem for path in FOLDER.glob("comparisons/*.py"))
 
 
 def get(name, size):
@@ -36,6 +37,29 @@ def test_the_published_size_fits_its_model_and_training(name):
   model = models.make(config.model.name, **config.model.options)
   configuration.check(config, model, devices=1)
   optimizer.make(config.optimizer)
+
+
+@pytest.mark.parametrize("size", ["published", "toy"])
+@pytest.mark.parametrize("name", models.BACKBONES)
+def test_every_backbone_has_a_gained_configuration(name, size):
+  config = get("gained", f"{name}:{size}")
+  model = models.make(config.model.name, **config.model.options)
+  configuration.check(config, model, devices=1)
+  assert model.spec.levels == 8
+
+
+def test_an_unknown_backbone_is_refused():
+  with pytest.raises(JaxlicError, match="a backbone is one of .* got 'lapped'"):
+    get("gained", "lapped")
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_compared_models_fit_their_training(name):
+  module = importlib.import_module(f"configs.comparisons.{name}")
+  for word in getattr(module, "NAMES", getattr(module, "MODELS", [None])):
+    config = module.get_config(word) if word else module.get_config()
+    model = models.make(config.model.name, **config.model.options)
+    configuration.check(config, model, devices=1)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,7 +85,7 @@ def test_the_toy_takes_a_step_in_bfloat16(name):
 
   side = config.data.crop
   values = np.random.default_rng(0).integers(0, 256, (1, 2, side, side, 3))
-  state = jax.jit(run, compiler_options=COMPILE_QUICKLY)(
+  state = jax.jit(run)(
     values.astype(np.uint8), np.arange(2, dtype=np.uint32)[None]
   )
   assert (state.step, state.skipped, state.totals["steps"]) == (1, 0, 1)

@@ -7,15 +7,18 @@ from collections.abc import Callable
 from jaxlic.models import (
   bmshj2018,
   cheng2020,
+  cui2021,
   elic2022,
+  gained,
   lapped,
   mbt2018,
   ms2020,
+  scgain,
 )
 from jaxlic.types import JaxlicError, Model
 
-MODELS: dict[str, Callable[..., Model]] = {
-  "lapped": lapped.make,
+# Those of one rate.
+BACKBONES: dict[str, Callable[..., Model]] = {
   "bmshj2018-factorized": bmshj2018.make_factorized,
   "bmshj2018-factorized-relu": bmshj2018.make_factorized_relu,
   "bmshj2018-hyperprior": bmshj2018.make_hyperprior,
@@ -33,6 +36,13 @@ MODELS: dict[str, Callable[..., Model]] = {
   ),
   "elic2022": elic2022.make,
   "ms2020": ms2020.make,
+}
+MODELS: dict[str, Callable[..., Model]] = {
+  "lapped": lapped.make,
+  **BACKBONES,
+  "gained": functools.partial(gained.make, BACKBONES),
+  "cui2021": cui2021.make,
+  "scgain": scgain.make,
 }
 
 

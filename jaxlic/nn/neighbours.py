@@ -6,6 +6,7 @@ neighbours which an order makes known:
 | order | groups | neighbours |
 |---|---|---|
 | waves | x + 3 y: anti-diagonals | 12, the upper half of 5 x 5 |
+| wide waves | x + 4 y | 24, the upper half of 7 x 7 |
 | checkerboard | (x + y) mod 2 | 12, those of the other colour in 5 x 5 |
 
 In raster order a position sees the two rows above it, two columns to the right
@@ -28,17 +29,32 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
-SIDE = 5  # of the kernel
-_WINDOW = [(i, j) for i in range(-2, 3) for j in range(-2, 3)]
-RASTER_TAPS = tuple(tap for tap in _WINDOW if tap < (0, 0))
-CHECKERBOARD_TAPS = tuple((i, j) for i, j in _WINDOW if (i + j) % 2)
+Taps = tuple[tuple[int, int], ...]
 
 
-def waves(grid: tuple[int, int]) -> Int[np.ndarray, "h w"]:
-  """Returns the groups of raster order, decoded as anti-diagonals."""
+def window(side: int) -> Taps:
+  """Returns what lies around a position, (down, right), in `side` x `side`."""
+  reach = range(-(side // 2), side // 2 + 1)
+  return tuple((down, right) for down in reach for right in reach)
+
+
+def raster_taps(side: int) -> Taps:
+  """Returns what comes before a position, row by row, in its window."""
+  return tuple(tap for tap in window(side) if tap < (0, 0))
+
+
+RASTER_TAPS = raster_taps(5)
+CHECKERBOARD_TAPS = tuple((i, j) for i, j in window(5) if (i + j) % 2)
+
+
+def waves(grid: tuple[int, int], side: int = 5) -> Int[np.ndarray, "h w"]:
+  """Returns the groups of raster order, decoded as anti-diagonals.
+
+  Each sees the `raster_taps` of a window of that side.
+  """
   rows, columns = np.indices(grid)
-  # Grids narrower than three positions leave some diagonals empty.
-  diagonals = columns + 3 * rows
+  # Grids narrower than the window leave some diagonals empty.
+  diagonals = columns + (side // 2 + 1) * rows
   groups = np.unique(diagonals, return_inverse=True)[1]
   return groups.reshape(grid).astype(np.int32)
 
@@ -50,25 +66,26 @@ def checkerboard(grid: tuple[int, int]) -> Int[np.ndarray, "h w"]:
 
 
 class MaskedConv(nn.Module):
-  """A 5x5 convolution that reads the `taps` only, of gathered neighbours.
+  """A convolution that reads the `taps` only, of gathered neighbours.
 
-  The parameter is the whole kernel [5, 5, in, out], as other frameworks hold
-  it; what lies under the mask is never read, and its gradient is 0.
+  The parameter is the whole kernel [side, side, in, out], as other frameworks
+  hold it; what lies under the mask is never read, and its gradient is 0.
   """
 
   features: int
-  taps: tuple[tuple[int, int], ...]
+  taps: Taps
   dtype: DTypeLike = jnp.float32
+  side: int = 5
 
   @nn.compact
   def __call__(self, x: Float[Array, "b h w t c"]) -> Float[Array, "b h w d"]:
     kernel = self.param(
       "kernel",
       nn.initializers.lecun_normal(),
-      (SIDE, SIDE, x.shape[-1], self.features),
+      (self.side, self.side, x.shape[-1], self.features),
     )
     bias = self.param("bias", nn.initializers.zeros, (self.features,))
-    rows, columns = np.array(self.taps).T + SIDE // 2
+    rows, columns = np.array(self.taps).T + self.side // 2
     live = kernel[rows, columns].reshape(-1, self.features)
     x = x.reshape(*x.shape[:3], -1).astype(self.dtype)
     return x @ live.astype(self.dtype) + bias.astype(self.dtype)

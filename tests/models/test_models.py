@@ -17,8 +17,9 @@ from tests.conftest import make_params
 # FactorizedPriorReLU, ScaleHyperprior, MeanScaleHyperprior,
 # JointAutoregressiveHierarchicalPriors, Cheng2020Anchor, Cheng2020Attention,
 # Cheng2020AnchorCheckerboard and Elic2022Official at the widths of its zoo,
-# without the entropy bottleneck's `quantiles`; lapped's is its own, ms2020's is
-# summed by hand in test_ms2020.py, and mbt2018-checkerboard's is mbt2018's.
+# without the entropy bottleneck's `quantiles`; those of lapped, cui2021 and
+# scgain are their own, ms2020's is summed by hand in test_ms2020.py, and
+# mbt2018-checkerboard's is mbt2018's.
 COUNTS = {
   "lapped": [({}, 4_192_128)],
   "bmshj2018-factorized": [
@@ -64,6 +65,14 @@ COUNTS = {
   ],
   "elic2022": [({}, 32_073_624)],
   "ms2020": [({"quality": 1}, 113_987_459), ({"quality": 8}, 113_987_459)],
+  # The backbones' and 2 x 8 x (192 + 128), 2 x 8 x 192 and 2 x 8 x 384.
+  "gained": [
+    ({}, 7_027_619 + 5_120),
+    ({"backbone": "bmshj2018-factorized"}, 2_997_571 + 3_072),
+    ({"backbone": "mbt2018", "quality": 4}, 14_129_891 + 6_144),
+  ],
+  "cui2021": [({}, 27_125_292)],
+  "scgain": [({}, 13_300_125)],
 }
 SMALL = {"width": 4, "latent": 6}
 OTHERS = {
@@ -74,7 +83,7 @@ OTHERS = {
   "cheng2020-anchor-checkerboard": {"width": 4},
   "elic2022": SMALL | {"groups": (1, 2), "context_widths": (4, 4)},
 }
-PUBLISHED = [name for name in models.MODELS if name != "lapped"]
+PUBLISHED = list(models.BACKBONES)
 CHENG = [name for name in PUBLISHED if name.startswith("cheng2020")]
 NORMALIZED = [
   "bmshj2018-factorized",
@@ -86,15 +95,6 @@ NORMALIZED = [
 HYPER = ["bmshj2018-hyperprior", "mbt2018-mean"]
 # Of the others: "noise".
 DEFAULT_SURROGATES = {"ms2020": "mixed", "elic2022": "mixed"}
-
-
-def compiled(function):
-  """As `jax.jit`; most of these tests' time is spent in the compiler."""
-  options = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-  }
-  return jax.jit(function, compiler_options=options)
 
 
 def small_options(name):
@@ -151,7 +151,7 @@ def test_a_random_model_codes_any_size(name):
   model, params = small(name)
   # A grid of 5 x 3: no multiple of the hyper latent's 4.
   image = picture(80, 48)
-  walk = compiled(lambda params: quantized_walk(model, params, image))
+  walk = jax.jit(lambda params: quantized_walk(model, params, image))
   decoded, coded = walk(params)
   assert decoded.shape == image.shape
   assert jnp.isfinite(decoded).all()
@@ -211,7 +211,7 @@ def test_the_form_of_normalization_is_the_caller_s(name):
   def latent(norm):
     model = models.make(name, norm=norm, **small_options(name))
     params = small(name)[1]
-    return compiled(lambda x: model.analyze(params, x, jnp.zeros(2)))(image)
+    return jax.jit(lambda x: model.analyze(params, x, jnp.zeros(2)))(image)
 
   assert jnp.abs(latent("sqrt") - latent("square")).max() > 1e-6
 
@@ -234,10 +234,10 @@ def test_relus_make_the_factorized_transforms_homogeneous():
   # Without biases, which start at 0, and without normalization, f(2x) = 2 f(x).
   model, params = small("bmshj2018-factorized-relu")
   image = picture(16, 16)
-  analyze = compiled(lambda x: model.analyze(params, x, jnp.zeros(2)))
+  analyze = jax.jit(lambda x: model.analyze(params, x, jnp.zeros(2)))
   np.testing.assert_array_equal(analyze(2 * image), 2 * analyze(image))
   y = jax.random.normal(jax.random.key(2), (1, 1, 1, 6))
-  synthesize = compiled(lambda y: model.synthesize(params, {"y": y}))
+  synthesize = jax.jit(lambda y: model.synthesize(params, {"y": y}))
   np.testing.assert_array_equal(synthesize(2 * y), 2 * synthesize(y))
   assert jnp.abs(synthesize(-y) + synthesize(y)).max() > 1e-6
 
@@ -245,7 +245,7 @@ def test_relus_make_the_factorized_transforms_homogeneous():
 def test_the_scale_hyperprior_looks_at_magnitudes():
   module = bmshj2018.HyperAnalysis(3)
   y = jax.random.normal(jax.random.key(0), (1, 4, 4, 6))
-  init = compiled(module.init_with_output)
+  init = jax.jit(module.init_with_output)
   z, params = init(jax.random.key(1), y)
   # Compiled apart: sums of up to 100 products, perhaps in another order.
   np.testing.assert_allclose(module.apply(params, -y), z, atol=1e-6)
