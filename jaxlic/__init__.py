@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 # JAX takes most of a second to import, so each name is fetched on first use.
 _LAZY = {
   "compress": "jaxlic.files",
+  "compress_to": "jaxlic.search",
   "decompress": "jaxlic.files",
   "load": "jaxlic.pretrained",
   "JaxlicError": "jaxlic.types",

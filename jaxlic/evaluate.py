@@ -4,6 +4,8 @@ Every image is compressed to the bytes of a file, and those bytes are
 decompressed: the rate counts all of them, the distortion is of 8-bit RGB.
 """
 
+import csv
+import io
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +26,7 @@ class Point(NamedTuple):
 
   quality: float  # 0 for models of one rate
   bpp: float  # bits per pixel, of whole files
+  estimated_bpp: float  # likewise, of what the densities say, without header
   psnr_db: float  # of 8-bit RGB; inf where equal
   ms_ssim: float | None  # in 0..1, of 8-bit RGB; None where it is undefined
   encode_s: float  # seconds from pixels to bytes
@@ -43,10 +46,14 @@ def measure(photo: Photo, *, model: Trained, quality: float) -> Point:
   middle = time.perf_counter()
   shown = files.decompress_photo(data, model=model).pixels
   end = time.perf_counter()
+  estimate = model.codec.evaluate(
+    model.params, photo.pixels / np.float32(255), quality
+  )
   height, width = shown.shape[:2]
   return Point(
     quality=quality,
     bpp=metrics.bpp(len(data), height, width),
+    estimated_bpp=sum(estimate.bits.values()) / (height * width),
     psnr_db=metrics.psnr_db(photo.pixels, shown),
     ms_ssim=_ms_ssim(photo.pixels, shown),
     encode_s=middle - start,
@@ -58,7 +65,7 @@ def curve(
   paths: Sequence[str | Path],
   *,
   model: Trained,
-  qualities: Sequence[float],
+  qualities: Sequence[float] | None = None,
   progress: Callable[[Iterable], Iterable] = iter,
 ) -> list[Point]:
   """Returns the mean over images for each quality, in the order given.
@@ -69,8 +76,8 @@ def curve(
   Args:
     paths: Image files, at least one.
     model: The codec.
-    qualities: What to measure; models of one rate ignore it, and give one
-      point.
+    qualities: What to measure, by default all levels; models of one rate ignore
+      it, and give one point.
     progress: Wraps the paths, for a progress bar.
 
   Raises:
@@ -102,9 +109,14 @@ def mean(points: Sequence[Point]) -> Point:
 def to_json(
   points: Sequence[Point], *, name: str, description: str
 ) -> dict[str, Any]:
-  """Returns the points in CompressAI's schema; undefined numbers are None."""
+  """Returns the points in CompressAI's schema; undefined numbers are None.
+
+  It has two keys more, the quality and the estimated rate.
+  """
   keys = {
+    "quality": "quality",
     "bpp": "bpp",
+    "estimated-bpp": "estimated_bpp",
     "psnr-rgb": "psnr_db",
     "ms-ssim-rgb": "ms_ssim",
     "encoding_time": "encode_s",
@@ -117,11 +129,22 @@ def to_json(
   return {"name": name, "description": description, "results": results}
 
 
-def _checked(model: Trained, qualities: Sequence[float]) -> list[float]:
+def to_csv(points: Sequence[Point]) -> str:
+  """Returns a line per point under the names of its fields."""
+  text = io.StringIO()
+  writer = csv.writer(text, lineterminator="\n")
+  writer.writerow(Point._fields)
+  writer.writerows([_finite(value) for value in point] for point in points)
+  return text.getvalue()
+
+
+def _checked(model: Trained, qualities: Sequence[float] | None) -> list[float]:
   """The qualities, before hours are spent on the first of them."""
   top = model.model.spec.max_quality
   if not top:
     return [0.0]
+  if qualities is None:
+    return [float(level) for level in range(top + 1)]
   wrong = [q for q in qualities if not 0 <= q <= top]
   if wrong or not qualities:
     raise JaxlicError(

@@ -13,38 +13,53 @@ from jaxlic.coding import container
 from jaxlic.data.images import Photo
 from jaxlic.types import Bitstream, JaxlicError, Payload, one_line
 
-DEFAULT_QUALITY = 3.0
-
 # Checked here, with a line that says what to do, and not by a type checker.
 ImageLike = Any  # what NumPy makes uint8 [H W 3] or [H W] of
 BytesLike = Any  # bytes, bytearray or memoryview
 Number = Any  # int, float or a number of NumPy
 ModelLike = str | Path | Trained
+MapLike = Any  # what NumPy makes float32 [H W] of
 
 
 def compress(
   image: ImageLike,
   *,
-  quality: Number = DEFAULT_QUALITY,
+  quality: Number | None = None,
   model: ModelLike = pretrained.DEFAULT,
+  quality_map: MapLike | None = None,
 ) -> bytes:
   """Returns the file of an image: RGB, or grey if it has two axes.
 
   Args:
     image: 8-bit samples, [H W 3] or [H W]; also a PIL image of mode RGB or L.
-    quality: 0 (smallest) to 6 (best), any number between; models of one rate
-      ignore it.
+    quality: 0 (smallest) to the model's best, 6 for the embedded one, any
+      number between; None: the middle. Models of one rate ignore it.
     model: Name of an embedded codec, a codec's folder, or a loaded codec.
+    quality_map: Where bits go, [H W] from 0 (least) over 0.5 (as without a map)
+      to 1 (most), for models that take one, such as scgain.
 
   Raises:
     JaxlicError: If the image has other samples or another shape, the quality is
-      out of range, or the model is unknown.
+      out of range, or the model is unknown, or takes no quality map.
+  """
+  return compress_photo(
+    photo_of(image),
+    quality=None if quality is None else number("quality", quality),
+    model=model,
+    quality_map=quality_map,
+  )
+
+
+def photo_of(image: ImageLike) -> Photo:
+  """Returns 8-bit samples, [H W 3] or [H W], as a photograph.
+
+  Raises:
+    JaxlicError: If the image has other samples or another shape.
   """
   samples = _samples(image)
   grey = samples.ndim == 2
   pixels = np.repeat(samples[..., None], 3, -1) if grey else samples
-  photo = Photo(np.ascontiguousarray(pixels), grey, None)
-  return compress_photo(photo, quality=_number(quality), model=model)
+  return Photo(np.ascontiguousarray(pixels), grey, None)
 
 
 def decompress(
@@ -67,11 +82,23 @@ def decompress(
   return decompress_photo(bytes(data), model=model).pixels
 
 
-def compress_photo(photo: Photo, *, quality: float, model: ModelLike) -> bytes:
+def compress_photo(
+  photo: Photo,
+  *,
+  quality: float | None,
+  model: ModelLike,
+  quality_map: MapLike | None = None,
+) -> bytes:
   """As `compress`, keeping what else a photograph has."""
-  trained = _loaded(model)
+  trained = loaded(model)
+  if quality is None:
+    quality = trained.model.spec.max_quality / 2
   payload = trained.codec.encode(
-    trained.params, trained.tables, photo.pixels / np.float32(255), quality
+    trained.params,
+    trained.tables,
+    photo.pixels / np.float32(255),
+    quality,
+    quality_map,
   )
   return container.pack(
     Bitstream(
@@ -142,12 +169,17 @@ def _samples(
   )
 
 
-def _number(quality: Number) -> float:
+def number(name: str, value: Number) -> float:
+  """Returns `value` as a float.
+
+  Raises:
+    JaxlicError: If it is no number; the error calls it `name`.
+  """
   try:
-    return float(quality)
+    return float(value)
   except (TypeError, ValueError) as error:
     raise JaxlicError(
-      f"quality is a number, got {quality!r}; give one, such as 3.5"
+      f"{name} is a number, got {value!r}; give one, such as 3.5"
     ) from error
 
 
@@ -159,7 +191,7 @@ def _reader(bitstream: Bitstream, model: ModelLike | None) -> Trained:
       f"embedded ({', '.join(pretrained.names())} are); name its folder as "
       "the model"
     )
-  trained = _loaded(bitstream.model if model is None else model)
+  trained = loaded(bitstream.model if model is None else model)
   wrote = bitstream.model, bitstream.fingerprint
   if wrote != (trained.name, trained.fingerprint):
     raise JaxlicError(
@@ -170,5 +202,6 @@ def _reader(bitstream: Bitstream, model: ModelLike | None) -> Trained:
   return trained
 
 
-def _loaded(model: ModelLike) -> Trained:
+def loaded(model: ModelLike) -> Trained:
+  """Returns the codec; one that is loaded already stays as it is."""
   return model if isinstance(model, Trained) else pretrained.load(model)

@@ -38,7 +38,7 @@ class Entry(NamedTuple):
 
 
 def beside_jpeg(
-  photo: Photo, *, model: Trained, quality: float
+  photo: Photo, *, model: Trained, quality: float | None = None
 ) -> tuple[Entry, Entry]:
   """Returns the codec's entry, and that of the JPEG that `fit_jpeg` finds.
 

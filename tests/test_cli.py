@@ -196,6 +196,83 @@ def test_eval_writes_compressais_schema(run, model, png, tmp_path):
   assert f"{len(data) * 8 / 48**2:.4f}" in table and "161 pixels" in table
 
 
+def test_eval_sweeps_a_range_of_qualities(run, model, png, tmp_path):
+  out, table = tmp_path / "curve.json", tmp_path / "curve.csv"
+  words = "eval", Path(png).parent, "--model", model, "--qualities", "0:0.3:0.1"
+  printed = run(*words, "--out", out, "--csv", table)
+  results = json.loads(out.read_text())["results"]
+  # As decimals: 3 * 0.1 is not 0.3 in binary.
+  assert results["quality"] == [0.0, 0.1, 0.2, 0.3]
+  lines = table.read_text().splitlines()
+  assert len(lines) == 5
+  row = dict(zip(lines[0].split(","), lines[2].split(","), strict=True))
+  assert float(row["bpp"]) == results["bpp"][1]
+  assert float(row["estimated_bpp"]) == results["estimated-bpp"][1]
+  assert f"{results['estimated-bpp'][1]:.4f}" in printed
+
+
+def test_a_target_is_searched(run, model, png, tmp_path):
+  path = tmp_path / "out.jlic"
+  wanted = 8 * len(files.compress(noise(48, 48, 3), quality=2, model=model))
+  wanted /= 48**2
+  line = run("compress", png, path, "--model", model, "--target-bpp", wanted)
+  bpp = 8 * path.stat().st_size / 48**2
+  assert bpp == pytest.approx(wanted, rel=0.01)
+  quality = container.unpack(path.read_bytes()).rate
+  assert f"{bpp:.4f} bpp" in line and f"quality {quality:.4f} after" in line
+  line = run("compress", png, path, "--model", model, "--target-psnr", 10.5)
+  assert " dB, quality " in line
+
+
+@pytest.mark.parametrize(
+  ("flag", "value", "nearest"),
+  [
+    ("--target-bpp", 99, "bpp at quality 6"),
+    ("--target-psnr", 99, "dB at quality"),
+  ],
+)
+def test_a_target_out_of_reach_gives_the_nearest_and_says_so(
+  capsys, model, png, tmp_path, flag, value, nearest
+):
+  path = tmp_path / "out.jlic"
+  words = "compress", png, path, "--model", model, flag, value
+  assert cli.main([str(word) for word in words]) == 0
+  line = capsys.readouterr().err
+  assert "encodes no quality of this codec gave this image 99" in line
+  assert line.count("\n") == 1 and nearest in line
+  quality = float(line.split()[-1])
+  assert container.unpack(path.read_bytes()).rate == quality
+
+
+def test_a_quality_map_is_a_grey_image(run, refuse, png, tmp_path):
+  folder, out = tmp_path / "scgain", tmp_path / "out.jlic"
+  architecture = "scgain"
+  checkpoint.export(
+    folder,
+    name="mapped",
+    architecture=architecture,
+    options=TOY_OPTIONS[architecture],
+    params=make_toy(architecture)[2],
+  )
+  mask = np.zeros((48, 48), np.uint8)
+  mask[8:24] = 255
+  path = tmp_path / "mask.png"
+  Image.fromarray(mask).save(path)
+  words = "compress", png, out, "--model", folder, "--quality", 2
+  run(*words, "--quality-map", path)
+  codec = checkpoint.load(folder)
+  assert out.read_bytes() == files.compress(
+    noise(48, 48, 3), quality=2, model=codec, quality_map=mask / 255
+  )
+  assert "is a grey image" in refuse(*words, "--quality-map", png)
+  line = refuse("compress", png, path, *words[3:], "--quality-map", path)
+  assert "would replace the input" in line
+  Image.fromarray(mask[:40]).save(path)
+  assert "per pixel, 48 x 48" in refuse(*words, "--quality-map", path)
+  line = refuse("compress", png, out, "--quality-map", path)
+  assert "lapped takes no quality map" in line
+
+
 def test_demo_compares_at_the_size_of_its_file(
   run, model, monkeypatch, tmp_path
 ):
@@ -374,6 +451,13 @@ def test_the_input_is_not_overwritten(refuse, model, png, tmp_path):
     ["compress", "a", "b", "--fast"],
     ["eval", ".", "--qualities", "1,,2"],
     ["eval", ".", "--qualities", "9"],
+    ["eval", ".", "--out", "a", "--csv", "a"],
+    ["eval", ".", "--qualities", "0:6"],
+    ["eval", ".", "--qualities", "0:6:0"],
+    ["eval", ".", "--qualities", "0:x:1"],
+    ["eval", ".", "--qualities", "0:6:nan"],
+    ["compress", "a", "b", "--quality", "1", "--target-bpp", "1"],
+    ["compress", "a", "b", "--target-psnr", "30", "--target-bpp", "1"],
     ["eval", "missing"],
     ["export", ".", "out"],
   ],

@@ -19,7 +19,7 @@ def noise(*shape):
 
 
 def point(**values):
-  defaults = evaluate.Point(3.0, 1.0, 30.0, 0.9, 0.1, 0.2)
+  defaults = evaluate.Point(3.0, 1.0, 0.98, 30.0, 0.9, 0.1, 0.2)
   return defaults._replace(**values)
 
 
@@ -30,6 +30,10 @@ def test_a_point_describes_the_file_that_a_user_gets(model):
   shown = files.decompress(data, model=model)
   assert found.bpp == 8 * len(data) / 48**2
   assert found.psnr_db == metrics.psnr_db(photo.pixels, shown)
+  outcome = model.codec.evaluate(
+    model.params, photo.pixels / np.float32(255), 4.0
+  )
+  assert found.estimated_bpp == sum(outcome.bits.values()) / 48**2
   assert found.encode_s > 0 and found.decode_s > 0
 
 
@@ -66,6 +70,12 @@ def test_a_curve_is_the_mean_of_its_images(model, tmp_path):
   assert curve[1].psnr_db == np.mean([p.psnr_db for p in single])
 
 
+def test_by_default_all_levels_are_measured(model, tmp_path):
+  Image.fromarray(noise(48, 48, 3)).save(tmp_path / "0.png")
+  curve = evaluate.curve([tmp_path / "0.png"], model=model)
+  assert [p.quality for p in curve] == [0, 1, 2, 3, 4, 5, 6]
+
+
 def test_models_of_one_rate_give_one_point(model, tmp_path):
   Image.fromarray(noise(48, 48, 3)).save(tmp_path / "0.png")
   # Its codec would still read the quality, which is 0 here.
@@ -97,10 +107,21 @@ def test_json_has_compressais_keys_and_null_for_what_is_undefined():
     "name": "n",
     "description": "d",
     "results": {
+      "quality": [3.0, 3.0],
       "bpp": [1.0, 1.0],
+      "estimated-bpp": [0.98, 0.98],
       "psnr-rgb": [30.0, None],
       "ms-ssim-rgb": [0.9, None],
       "encoding_time": [0.1, 0.1],
       "decoding_time": [0.2, 0.2],
     },
   }
+
+
+def test_csv_has_a_line_per_point():
+  text = evaluate.to_csv([point(), point(quality=0.1, ms_ssim=None)])
+  assert text == (
+    "quality,bpp,estimated_bpp,psnr_db,ms_ssim,encode_s,decode_s\n"
+    "3.0,1.0,0.98,30.0,0.9,0.1,0.2\n"
+    "0.1,1.0,0.98,30.0,,0.1,0.2\n"
+  )

@@ -14,11 +14,12 @@ ARROWS = {
   "data": ("types",),
   "metrics": ("types",),
   "entropy": ("types", "nn", "coding.tables", "coding.mixture_tables"),
-  "models": ("types", "nn", "quantize", "entropy"),
+  "models": ("types", "quality_maps", "nn", "quantize", "entropy"),
   "serial": ("types",),
-  "codec": ("types", "coding", "serial"),
+  "quality_maps": (),
+  "codec": ("types", "coding", "serial", "quality_maps"),
   "optimizer": ("types",),
-  "training": ("types", "metrics"),
+  "training": ("types", "metrics", "quality_maps"),
   "parallel": ("types",),
   "validation": ("types", "data", "metrics", "training"),
   "logs": ("types", "data"),
@@ -44,11 +45,20 @@ ARROWS = {
   ),
   "pretrained": ("types", "checkpoint"),
   "files": ("types", "coding", "data", "checkpoint", "pretrained"),
+  "search": (
+    "types",
+    "coding.container",
+    "data",
+    "metrics",
+    "checkpoint",
+    "pretrained",
+    "files",
+  ),
   "evaluate": ("types", "data", "metrics", "checkpoint", "files"),
   "report": ("data", "metrics", "checkpoint", "files"),
   "cli": tuple(
     "types coding data metrics models complexity checkpoint runs pretrained "
-    "compressai files evaluate report".split()
+    "compressai files search evaluate report".split()
   ),
   "__main__": ("cli",),
   "__init__": (),

@@ -21,7 +21,7 @@ def photo_folder(tmp_path, monkeypatch):
 
 
 def test_the_examples_run_and_decode_what_is_evaluated(photo_folder):
-  first, second = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+  first, second, third = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
   # The published width takes a minute to compile on a small machine.
   width = "".join(f", {k}={v}" for k, v in TOY_OPTIONS["mbt2018-mean"].items())
   second = second.replace(", quality=3)", f"{width})", 1)
@@ -32,6 +32,8 @@ def test_the_examples_run_and_decode_what_is_evaluated(photo_folder):
   outcome = scope["built"].evaluate(scope["params"], scope["samples"], 0.0)
   assert scope["decoded"].shape == (40, 50, 3)
   np.testing.assert_array_equal(scope["decoded"], outcome.image)
+  exec(third, scope)
+  assert len(scope["found"].data) > 0
 
 
 def test_nothing_is_left_to_fill_in():

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 import time
 from argparse import Namespace
 from functools import partial
@@ -15,27 +16,71 @@ from jaxlic.types import JaxlicError
 
 def compress(options: Namespace) -> None:
   """Image to `.jlic`."""
-  from jaxlic import files, pretrained
   from jaxlic.data import images, output
 
-  _check_paths(options, output.check_target(options.target))
+  target = output.check_target(options.target)
+  _check_paths(options.source, target)
+  if options.quality_map:
+    _check_paths(options.quality_map, target)
   photo = images.read(
     options.source,
     background=options.background,
     reduce_depth=options.reduce_depth,
   )
   start = time.perf_counter()
-  data = files.compress_photo(
-    photo, quality=options.quality, model=options.model or pretrained.DEFAULT
-  )
+  data, words, warning = _encoded(options, photo)
   seconds = time.perf_counter() - start
   output.write_bytes(options.target, data)
   height, width = photo.pixels.shape[:2]
   print(
     f"{options.target}: {len(data)} bytes, "
-    f"{8 * len(data) / (height * width):.4f} bpp, {width}x{height}, "
+    f"{8 * len(data) / (height * width):.4f} bpp, {width}x{height}, {words}"
     f"{seconds:.2f} s"
   )
+  if warning:
+    print(f"jaxlic: {warning}", file=sys.stderr)
+
+
+def _encoded(options: Namespace, photo: Any) -> tuple[bytes, str, str]:
+  """The file, words on the search for it, and what is wrong with it, if so."""
+  from jaxlic import files, pretrained, search
+
+  arguments = {
+    "model": options.model or pretrained.DEFAULT,
+    "quality_map": options.quality_map and _read_map(options.quality_map),
+  }
+  bpp, psnr_db = options.target_bpp, options.target_psnr
+  if bpp is None and psnr_db is None:
+    data = files.compress_photo(photo, quality=options.quality, **arguments)
+    return data, "", ""
+  found = search.search(
+    photo, target_bpp=bpp, target_psnr_db=psnr_db, **arguments
+  )
+  words = f"quality {found.quality:.4f} after {found.encodes} encodes, "
+  if psnr_db is None:
+    wanted, nearest = f"{bpp:g} bpp", f"{found.bpp:.4f} bpp"
+  else:
+    wanted, nearest = f"{psnr_db:g} dB", f"{found.psnr_db:.3f} dB"
+    words = f"{nearest}, {words}"
+  if found.reached:
+    return found.data, words, ""
+  warning = (
+    f"in {found.encodes} encodes no quality of this codec gave this image "
+    f"{wanted}; wrote the nearest, {nearest} at quality {found.quality:g}"
+  )
+  return found.data, words, warning
+
+
+def _read_map(path: str) -> Any:
+  """A quality map, from a grey image."""
+  from jaxlic.data import images
+
+  pixels = images.read(path).pixels
+  if (pixels != pixels[..., :1]).any():
+    raise JaxlicError(
+      f"{path}: a quality map is a grey image, got one with colours; convert it"
+    )
+  return pixels[..., 0] / 255
 
 
 def decompress(options: Namespace) -> None:
@@ -43,7 +88,7 @@ def decompress(options: Namespace) -> None:
   from jaxlic import files
   from jaxlic.data import images
 
-  _check_paths(options, images.check_photo_target(options.target))
+  _check_paths(options.source, images.check_photo_target(options.target))
   data = _read(options.source)
   start = time.perf_counter()
   photo = files.decompress_photo(data, model=options.model)
@@ -168,13 +213,12 @@ def _codec_line(options: Namespace, trained: Any) -> str:
   )
 
 
-def _check_paths(options: Namespace, target: Path) -> None:
+def _check_paths(source: str, target: Path) -> None:
   """Refuses to write, as `target`, what is read."""
-  if os.path.exists(options.source) and target.exists():
-    if os.path.samefile(options.source, target):
+  if os.path.exists(source) and target.exists():
+    if os.path.samefile(source, target):
       raise JaxlicError(
-        f"{options.target}: the output would replace the input; give another "
-        "path"
+        f"{source}: the output would replace the input; give another path"
       )
 
 

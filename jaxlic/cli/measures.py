@@ -1,11 +1,13 @@
 """Commands that measure codecs and models."""
 
 import json
+import os
 from argparse import Namespace
 from functools import partial
 from typing import Any
 
 from jaxlic import __version__
+from jaxlic.types import JaxlicError
 
 
 def models(options: Namespace) -> None:
@@ -29,8 +31,13 @@ def evaluate(options: Namespace) -> None:
   from jaxlic import evaluate, metrics, pretrained
   from jaxlic.data import images, output
 
-  if options.out is not None:
-    output.check_target(options.out)
+  targets = [path for path in (options.out, options.csv) if path]
+  for path in targets:
+    output.check_target(path)
+  if len(targets) > len({os.path.realpath(path) for path in targets}):
+    raise JaxlicError(
+      f"--out and --csv are two files, got {targets[0]} twice; give another"
+    )
   model = pretrained.load(options.model or pretrained.DEFAULT)
   paths = images.list_photos(options.folder)
   points = evaluate.curve(
@@ -54,6 +61,8 @@ def evaluate(options: Namespace) -> None:
     curve = evaluate.to_json(points, name=model.name, description=description)
     text = json.dumps(curve, indent=2, allow_nan=False) + "\n"
     output.write_bytes(options.out, text.encode())
+  if options.csv is not None:
+    output.write_bytes(options.csv, evaluate.to_csv(points).encode())
 
 
 def demo(options: Namespace) -> None:
@@ -117,6 +126,7 @@ def _rounded(point: Any) -> dict[str, Any]:
   return {
     "quality": f"{point.quality:g}",
     "bpp": f"{point.bpp:.4f}",
+    "estimated": f"{point.estimated_bpp:.4f}",
     "PSNR dB": f"{point.psnr_db:.3f}",
     "MS-SSIM": "-" if undefined else f"{point.ms_ssim:.5f}",
     "encode s": f"{point.encode_s:.3f}",

@@ -2,12 +2,13 @@
 
 import argparse
 from collections.abc import Callable
-from typing import NoReturn
+from decimal import Decimal
+from typing import Any, NoReturn
 
 from jaxlic import __version__
 from jaxlic.cli import commands, measures
 
-QUALITIES = "0,1,2,3,4,5,6"
+MOST_QUALITIES = 100_000
 _MODEL_HELP = "an embedded codec, or a codec's folder"
 _NAME_HELP = (
   "kept in every file; default: OUT_DIR's last part in lower case, with - for "
@@ -44,7 +45,26 @@ def _add_files(add: Callable) -> None:
   command.set_defaults(run=commands.compress)
   command.add_argument("source", metavar="IN", help="a single 8-bit image")
   command.add_argument("target", metavar="OUT.jlic")
-  _add_quality(command)
+  wanted = command.add_mutually_exclusive_group()
+  _add_quality(wanted)
+  wanted.add_argument(
+    "--target-bpp",
+    type=float,
+    metavar="B",
+    help="search the quality whose file has so many bits per pixel",
+  )
+  wanted.add_argument(
+    "--target-psnr",
+    type=float,
+    metavar="DB",
+    help="search the quality whose picture has this PSNR",
+  )
+  command.add_argument(
+    "--quality-map",
+    metavar="GREY.png",
+    help="where bits go, as large as the image: black least, mid-grey "
+    "nearly as without a map, white most; for codecs that take one",
+  )
   command.add_argument("--model", metavar="NAME_OR_DIR", help=_MODEL_HELP)
   command.add_argument(
     "--background",
@@ -127,11 +147,12 @@ def _add_measures(add: Callable) -> None:
   command.add_argument(
     "--qualities",
     type=_numbers,
-    default=_numbers(QUALITIES),
-    metavar="Q,Q,...",
-    help=f"default {QUALITIES}; models of one rate ignore it",
+    metavar="Q,...",
+    help="or first:last:step, such as 0:6:0.1; default all whole ones; codecs "
+    "of one rate ignore it",
   )
   command.add_argument("--out", metavar="FILE.json", help="CompressAI's schema")
+  command.add_argument("--csv", metavar="FILE.csv", help="a line per quality")
 
   command = add("demo", help="compare a photograph with JPEG at the same size")
   command.set_defaults(run=measures.demo)
@@ -145,14 +166,14 @@ def _add_measures(add: Callable) -> None:
   command.add_argument("--model", metavar="NAME_OR_DIR", help=_MODEL_HELP)
 
 
-def _add_quality(command: argparse.ArgumentParser) -> None:
+def _add_quality(command: Any) -> None:
+  """To a command, or to a group of its arguments."""
   command.add_argument(
     "--quality",
     type=float,
-    default=3.0,
     metavar="Q",
-    help="0 (smallest) to 6 (best), any number between; default 3; codecs of "
-    "one rate ignore it",
+    help="0 (smallest) to the codec's best, 6 for the embedded one, any number "
+    "between; default: the middle, 3; codecs of one rate ignore it",
   )
 
 
@@ -170,8 +191,21 @@ def _checkpoint(text: str) -> str | int:
 
 def _numbers(text: str) -> list[float]:
   try:
-    return [float(word) for word in text.split(",")]
-  except ValueError:
+    return [n for word in text.split(",") for n in _range(word)]
+  except (ArithmeticError, ValueError):
     raise argparse.ArgumentTypeError(
-      f"numbers separated by commas, such as 0,3.5,6, got {text!r}"
+      "numbers separated by commas, or first:last:step with a step above 0, "
+      f"such as 0,3.5,6 or 0:6:0.1, got {text!r}"
     ) from None
+
+
+def _range(word: str) -> list[float]:
+  """A number, or those of first:last:step, the last included."""
+  if ":" not in word:
+    return [float(word)]
+  first, last, step = map(Decimal, word.split(":"))
+  count = (last - first) / step if step > 0 else Decimal("nan")
+  if not 0 <= count < MOST_QUALITIES:
+    raise ValueError(word)
+  # Decimals, so that the tenth 0.1 is 1.
+  return [float(first + k * step) for k in range(int(count) + 1)]
