@@ -460,8 +460,8 @@ def _checked_map(quality_map: Map, size: tuple[int, int]) -> np.ndarray:
     values = np.zeros(0)
   if values.shape != size:
     raise JaxlicError(
-      f"a quality map has a number per pixel, {size[0]} x {size[1]}, got "
-      f"{type(quality_map).__name__} {np.shape(values)}; make it so"
+      f"a quality map is an array with a number per pixel, {size[0]} x "
+      f"{size[1]}, got {type(quality_map).__name__} {values.shape}; resize it"
     )
   _check_values("a quality map's values", values)
   return values

@@ -35,8 +35,8 @@ def compress(
     quality: 0 (smallest) to the model's best, 6 for the embedded one, any
       number between; None: the middle. Models of one rate ignore it.
     model: Name of an embedded codec, a codec's folder, or a loaded codec.
-    quality_map: Where bits go, [H W] from 0 (least) over 0.5 (as without a map)
-      to 1 (most), for models that take one, such as scgain.
+    quality_map: Where bits go, an array [H W] from 0 (least) over 0.5 (as
+      without a map) to 1 (most), for models that take one, such as scgain.
 
   Raises:
     JaxlicError: If the image has other samples or another shape, the quality is
@@ -91,6 +91,10 @@ def compress_photo(
 ) -> bytes:
   """As `compress`, keeping what else a photograph has."""
   trained = loaded(model)
+  if quality_map is not None and not trained.model.spec.quality_map:
+    raise JaxlicError(
+      f"{trained.name} takes no quality map; name a codec of scgain as model"
+    )
   if quality is None:
     quality = trained.model.spec.max_quality / 2
   payload = trained.codec.encode(

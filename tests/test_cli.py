@@ -239,6 +239,7 @@ def test_a_target_out_of_reach_gives_the_nearest_and_says_so(
   assert cli.main([str(word) for word in words]) == 0
   line = capsys.readouterr().err
   assert "encodes no quality of this codec gave this image 99" in line
+  assert line.startswith("jaxlic: warning: ")
   assert line.count("\n") == 1 and nearest in line
   quality = float(line.split()[-1])
   assert container.unpack(path.read_bytes()).rate == quality
@@ -268,9 +269,11 @@ def test_a_quality_map_is_a_grey_image(run, refuse, png, tmp_path):
   line = refuse("compress", png, path, *words[3:], "--quality-map", path)
   assert "would replace the input" in line
   Image.fromarray(mask[:40]).save(path)
-  assert "per pixel, 48 x 48" in refuse(*words, "--quality-map", path)
+  line = refuse(*words, "--quality-map", path)
+  assert "as displayed, 48x48, got 48x40; resize" in line
+  Image.fromarray(mask).save(path)
   line = refuse("compress", png, out, "--quality-map", path)
-  assert "lapped takes no quality map" in line
+  assert "lapped-1 takes no quality map; name a codec of scgain" in line
 
 
 def test_demo_compares_at_the_size_of_its_file(

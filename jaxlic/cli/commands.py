@@ -38,7 +38,7 @@ def compress(options: Namespace) -> None:
     f"{seconds:.2f} s"
   )
   if warning:
-    print(f"jaxlic: {warning}", file=sys.stderr)
+    print(f"jaxlic: warning: {warning}", file=sys.stderr)
 
 
 def _encoded(options: Namespace, photo: Any) -> tuple[bytes, str, str]:
@@ -47,7 +47,8 @@ def _encoded(options: Namespace, photo: Any) -> tuple[bytes, str, str]:
 
   arguments = {
     "model": options.model or pretrained.DEFAULT,
-    "quality_map": options.quality_map and _read_map(options.quality_map),
+    "quality_map": options.quality_map
+    and _read_map(options.quality_map, photo.pixels.shape[:2]),
   }
   bpp, psnr_db = options.target_bpp, options.target_psnr
   if bpp is None and psnr_db is None:
@@ -71,11 +72,17 @@ def _encoded(options: Namespace, photo: Any) -> tuple[bytes, str, str]:
   return found.data, words, warning
 
 
-def _read_map(path: str) -> Any:
-  """A quality map, from a grey image."""
+def _read_map(path: str, size: tuple[int, int]) -> Any:
+  """A quality map of that size (h, w), from a grey image."""
   from jaxlic.data import images
 
-  pixels = images.read(path).pixels
+  pixels = images.read(path, reduce_depth=True).pixels
+  height, width = pixels.shape[:2]
+  if (height, width) != size:
+    raise JaxlicError(
+      f"{path}: a quality map is as large as the image as displayed, "
+      f"{size[1]}x{size[0]}, got {width}x{height}; resize it"
+    )
   if (pixels != pixels[..., :1]).any():
     raise JaxlicError(
       f"{path}: a quality map is a grey image, got one with colours; convert it"

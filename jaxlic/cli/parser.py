@@ -51,19 +51,20 @@ def _add_files(add: Callable) -> None:
     "--target-bpp",
     type=float,
     metavar="B",
-    help="search the quality whose file has so many bits per pixel",
+    help="search the quality whose file has so many bits per pixel, such as "
+    "0.5; out of reach gives the nearest file and a warning",
   )
   wanted.add_argument(
     "--target-psnr",
     type=float,
     metavar="DB",
-    help="search the quality whose picture has this PSNR",
+    help="likewise, whose picture has this PSNR, such as 35",
   )
   command.add_argument(
     "--quality-map",
     metavar="GREY.png",
-    help="where bits go, as large as the image: black least, mid-grey "
-    "nearly as without a map, white most; for codecs that take one",
+    help="where bits go, as large as the image as displayed: black least, "
+    "mid-grey nearly as without a map, white most; for codecs of scgain",
   )
   command.add_argument("--model", metavar="NAME_OR_DIR", help=_MODEL_HELP)
   command.add_argument(
@@ -173,7 +174,7 @@ def _add_quality(command: Any) -> None:
     type=float,
     metavar="Q",
     help="0 (smallest) to the codec's best, 6 for the embedded one, any number "
-    "between; default: the middle, 3; codecs of one rate ignore it",
+    "between; default: the middle, here 3; codecs of one rate ignore it",
   )
 
 
