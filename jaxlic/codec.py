@@ -11,7 +11,8 @@ stage: `predict` (what is known -> prediction and table rows), `quantize`
 (latent -> symbols), `absorb` (symbols -> what is known).
 
 The payload holds, per stage, the list of close rows and then the symbols; those
-of a stage with an order group after group, positions row by row in each.
+of a stage with an order group after group, positions row by row in each, and
+those of a lattice plane after plane in each group: coset bits, then integers.
 """
 
 import functools
@@ -24,7 +25,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from jaxlic import quality_maps, serial
-from jaxlic.coding import container, range_coder, ties
+from jaxlic.coding import container, planes, range_coder, ties
 from jaxlic.types import (
   AnyTables,
   Codec,
@@ -82,6 +83,7 @@ class _Steps(NamedTuple):
   predict: Callable
   around: Callable  # of ordered stages: a group's prediction and rows
   close: Callable | None
+  planes: planes.Planes
   quantize: Callable
   put: Callable  # of ordered stages: a group's symbols onto the canvas
   absorb: Callable
@@ -154,8 +156,8 @@ def _compile_stage(stage: Stage) -> _Steps:
     return stage.absorb(params, context, y_hat, grid)
 
   def bits(params, symbols, prediction, count):
-    y_hat = from_symbols(symbols, prediction)
-    cost = stage.density.bits(params, y_hat, prediction)
+    coded = (stage.quantizer.coded or from_symbols)(symbols, prediction)
+    cost = stage.density.bits(params, coded, prediction)
     return jnp.where(
       jnp.arange(cost.shape[1]) < count, cost.sum((0, 2, 3)), 0.0
     ).sum()
@@ -165,6 +167,7 @@ def _compile_stage(stage: Stage) -> _Steps:
     predict=on_grid(predict),
     around=jax.jit(around),
     close=stage.density.close and jax.jit(stage.density.close),
+    planes=stage.density.planes,
     quantize=jax.jit(stage.quantizer.to_symbols),
     put=on_grid(put, donate_argnums=0),
     absorb=on_grid(absorb_canvas if order else absorb),
@@ -221,7 +224,9 @@ def _refined(
   they are the same, and compiled to one.
   """
   zero = jnp.zeros_like(latent)
-  prediction = Prediction(zero, zero)
+  # Of the first round, what does not depend on neighbours.
+  prediction = serial.parallel(stage.order, params, features, zero)
+  prediction = prediction._replace(mean=zero, scale=zero)
   for _ in range(2):
     value = relax(prediction).value
     prediction = serial.parallel(stage.order, params, features, value)
@@ -286,7 +291,8 @@ def _encode(
   inputs = _padded(model, image, quality_map)
   latents = compiled.analyze(params, inputs, _vector(rate))
   models = _coder_models(tables)
-  coded = {stage.spec.name: [] for stage in model.stages}
+  channels = {s.spec.name: s.spec.channels for s in model.stages}
+  coded = {name: [] for name in channels}
 
   def collect(portion: _Portion, prediction, rows):
     symbols = portion.quantize(latents, prediction)
@@ -305,7 +311,12 @@ def _encode(
       rows, close = ([part[k] for part in portions] for k in (1, 2))
       ties.push(coder, np.concatenate(rows), np.concatenate(close))
     for symbols, rows, *_ in portions:
-      coder.push(symbols, rows, models[name])
+      if steps.planes:
+        rows = rows.reshape(-1, channels[name])
+        symbols = symbols.reshape(len(rows), -1)
+        planes.push(coder, symbols, rows, models[name], steps.planes)
+      else:
+        coder.push(symbols, rows, models[name])
   sent = [symbols for part in coded.values() for symbols, *_ in part]
   return Payload(height, width, rate, range_coder.check(sent), coder.finish())
 
@@ -344,11 +355,15 @@ def _decode(
         corrections[name], seen = ties.pop(coder, (every, *rows.shape[1:])), 0
       rows = ties.correct(rows, corrections[name], seen)
       seen += rows.size
-    symbols = coder.pop(rows, models[name])
+    if portion.steps.planes:
+      rows = rows.reshape(-1, shape[3])
+      symbols = planes.pop(coder, rows, models[name], portion.steps.planes)
+    else:
+      symbols = coder.pop(rows, models[name])
     received.append(symbols)
-    padded = np.zeros(shape[:4], np.int32)
-    padded[:, : portion.count] = symbols.reshape(1, -1, *shape[2:4])
-    return padded
+    symbols = symbols.reshape(1, portion.count, shape[2], -1)
+    missing = shape[1] - portion.count
+    return np.pad(symbols, ((0, 0), (0, missing), (0, 0), (0, 0)))
 
   size = payload.height, payload.width
   context = _visit(model, compiled, params, size, rate, receive)

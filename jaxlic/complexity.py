@@ -84,7 +84,9 @@ def _decoder(model: Model) -> Callable:
     for stage in model.stages:
       prediction = serial.predict(stage, params, context, grid)
       rows = stage.density.rows(prediction)
-      symbols = jnp.zeros(rows.shape[:4], jnp.int32)
+      latent = jnp.zeros((*rows.shape[:3], stage.spec.channels))
+      like = jax.eval_shape(stage.quantizer.to_symbols, latent, prediction)
+      symbols = jnp.zeros(like.shape, like.dtype)
       y_hat = stage.quantizer.from_symbols(symbols, prediction)
       context = stage.absorb(params, context, y_hat, grid)
     return model.synthesize(params, context)

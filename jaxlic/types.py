@@ -64,12 +64,13 @@ class Prediction(NamedTuple):
   mean: Any  # [b h w c] or [b h w c k] float32, in latent units
   scale: Any  # likewise, or [b h w c 2]; its meaning is the density's
   logits: Any = None  # [b h w c k] float32, log weights but for a constant
+  companding: Any = None  # [b h w 2] float32: ln A, ln of the dynamic range
 
 
 class Relaxed(NamedTuple):
   """A latent under the training surrogate."""
 
-  coded: Any  # [b h w c] float32, what the density rates
+  coded: Any  # [b h w s] float32, what the density rates
   value: Any  # [b h w c] float32, what the context absorbs
 
 
@@ -79,19 +80,26 @@ class Quantizer(NamedTuple):
   surrogate: Callable  # (latent, prediction, keys, temperature) -> Relaxed;
   # keys [b]: an image's noise depends on its own key alone; temperature is
   # that of surrogates that anneal towards rounding at 0, others ignore it
-  to_symbols: Callable  # (latent, prediction) -> int32 [b h w c]
+  to_symbols: Callable  # (latent, prediction) -> int32 [b h w s]; s = c, but
+  # for lattices
   from_symbols: Callable  # (symbols, prediction) -> float32 [b h w c]
+  coded: Callable | None = None  # (symbols, prediction) -> float32 [b h w s],
+  # what the density rates; None: `from_symbols`
 
 
 class Density(NamedTuple):
   """The probability of a stage's symbols."""
 
-  bits: Callable  # (params, value, prediction) -> float32 [b h w c]
+  bits: Callable  # (params, coded, prediction) -> float32 [b h w s]
   rows: Callable  # (prediction) -> int32 [b h w c], a row of the tables, or
   # [b h w c k], its indices, or [b h w c 3k], the parameters of a mixture
   close: Callable | None  # (prediction) -> bool, as `rows`: those that another
   # device's rounding errors could change; None where rows are no floats
   freeze: Callable  # (params) -> AnyTables
+  # Each (rows [n c], symbols [n t]) -> int32 [n s], numpy: a table row for the
+  # next s symbols of n positions, given those before. Without, `rows` are those
+  # of the tables, one for each symbol.
+  planes: tuple[Callable, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

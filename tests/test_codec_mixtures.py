@@ -176,7 +176,7 @@ def _elsewhere(model):
   (stage,) = model.stages
 
   def predict(*args):
-    mean, scale, logits = stage.predict(*args)
+    mean, scale, logits = stage.predict(*args)[:3]
     keys = jax.random.split(jax.random.key(3), 3)
     errors = [jax.random.uniform(k, mean.shape, minval=-1) for k in keys]
     return Prediction(

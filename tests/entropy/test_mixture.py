@@ -38,7 +38,7 @@ def random_prediction(seed, n, k=3):
 def draw(seed, predicted):
   """Symbols [n] of a prediction."""
   rng = np.random.default_rng(seed)
-  mean, scale, logits = (listed(a).astype(np.float64) for a in predicted)
+  mean, scale, logits = (listed(a).astype(np.float64) for a in predicted[:3])
   n = len(mean)
   cumulated = np.exp(logits - logits.max(-1, keepdims=True)).cumsum(-1)
   chosen = (rng.random((n, 1)) * cumulated[:, -1:] > cumulated).sum(1)
