@@ -61,7 +61,7 @@ def get_config() -> ConfigDict:
         "average_decay": 0.999,  # of the moving average, which is exported
         "max_norm": NEVER,  # steps with a larger gradient are skipped
         "max_skipped": 100,  # about so many skipped in a row end the run
-        "temperature_start": 1.0,  # of soft rounding
+        "temperature_start": 1.0,  # of soft rounding, of a lattice's softmax
         "temperature_end": 0.1,
         "temperature_steps": 1_000_000,
       },
@@ -97,6 +97,30 @@ def gained(name: str, **options: object) -> ConfigDict:
   config.loss.balance = 0.0
   config.optimizer.schedule = "plateau"
   config.optimizer.update(factor=0.2, patience=10, window=10_000)
+  return config
+
+
+def lvqac(name: str) -> ConfigDict:
+  """Returns the recipe of LVQAC's paper for a model.
+
+  See configs/lvqac_minnen2018.py for what it is.
+  """
+  config = get_config()
+  config.model = published(name)
+  config.model.options.update(
+    quality=3,
+    lattice="Dn*",  # see jaxlic/quantize/lattice.py
+    block=ml_collections.config_dict.placeholder(int),  # channels of a point
+    coset="raw",  # or modelled
+    companding="hyper",  # or sent, none
+    order="raster",  # or checkerboard
+    surrogate="softmax",  # or mixed, noise
+  )
+  config.data.crop = 512
+  config.loss.balance = 0.0
+  config.loss.temperature_end = 0.01  # of the softmax, see quantize/lattice.py
+  config.optimizer.update(steps=1_050_000, schedule="step", factor=0.1)
+  config.optimizer.boundaries = (1_000_000,)
   return config
 
 

@@ -24,6 +24,7 @@ TINY = {
   "cheng2020-anchor": {"width": 6},
   "cheng2020-attn": {"width": 6},
   "cheng2020-anchor-checkerboard": {"width": 6},
+  "lvqac-cheng2020": {"width": 6},
 }
 
 

@@ -37,6 +37,8 @@ TOY_OPTIONS = {
     "hyper_widths": (6, 7, 8),
     "slice_widths": (7, 6),
   },
+  "lvqac-minnen2018": {"width": 6, "latent": 8},
+  "lvqac-cheng2020": {"width": 6, "order": "checkerboard"},
   "gained": {"width": 6, "latent": 8},
   "cui2021": {"width": 6},
   "scgain": {"width": 6, "latent": 8, "hidden": 5},

@@ -11,6 +11,7 @@ from jaxlic.models import (
   elic2022,
   gained,
   lapped,
+  lvqac,
   mbt2018,
   ms2020,
   scgain,
@@ -36,6 +37,8 @@ BACKBONES: dict[str, Callable[..., Model]] = {
   ),
   "elic2022": elic2022.make,
   "ms2020": ms2020.make,
+  "lvqac-minnen2018": lvqac.make_minnen,
+  "lvqac-cheng2020": lvqac.make_cheng,
 }
 MODELS: dict[str, Callable[..., Model]] = {
   "lapped": lapped.make,

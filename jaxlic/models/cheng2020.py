@@ -84,10 +84,7 @@ def make(
   mixed = components > 1
   return bmshj2018.with_hyper(
     bmshj2018.model_spec(name, quality),
-    Analysis(width, attention, dtype),
-    Synthesis(width, attention, dtype),
-    HyperAnalysis(width, dtype),
-    HyperSynthesis(width, dtype),
+    *networks(width, attention, dtype),
     lambda hyper: hyper,
     quantizer,
     context.make(
@@ -102,6 +99,18 @@ def make(
       dtype=dtype,
     ),
     (rounding.plain(quantizer), mixture.make()) if mixed else None,
+  )
+
+
+def networks(
+  width: int, attention: bool, dtype: str
+) -> tuple[nn.Module, nn.Module, nn.Module, nn.Module]:
+  """Returns analysis, synthesis, hyper analysis and hyper synthesis."""
+  return (
+    Analysis(width, attention, dtype),
+    Synthesis(width, attention, dtype),
+    HyperAnalysis(width, dtype),
+    HyperSynthesis(width, dtype),
   )
 
 

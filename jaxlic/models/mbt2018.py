@@ -58,7 +58,7 @@ def make_mean(
   dtype = precision.checked(dtype)
   return bmshj2018.with_hyper(
     bmshj2018.model_spec(name, quality),
-    *_networks(width, latent, norm, dtype),
+    *networks(width, latent, norm, dtype),
     read_scale_and_mean,
     surrogates.make(surrogate),
   )
@@ -95,7 +95,7 @@ def make_joint(
   dtype = precision.checked(dtype)
   return bmshj2018.with_hyper(
     bmshj2018.model_spec(name, quality),
-    *_networks(width, latent, norm, dtype),
+    *networks(width, latent, norm, dtype),
     lambda hyper: hyper,
     surrogates.make(surrogate),
     context.make(
@@ -108,8 +108,10 @@ def make_joint(
   )
 
 
-def _networks(width: int, latent: int, norm: str, dtype: str) -> tuple:
-  """The transforms, then the hyper transforms."""
+def networks(
+  width: int, latent: int, norm: str, dtype: str
+) -> tuple[nn.Module, nn.Module, nn.Module, nn.Module]:
+  """Returns analysis, synthesis, hyper analysis and hyper synthesis."""
   return (
     bmshj2018.Analysis(width, latent, norm, dtype),
     bmshj2018.Synthesis(width, norm, dtype),

@@ -1,0 +1,149 @@
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxlic import codec, models
+from jaxlic.models import companded
+from jaxlic.types import JaxlicError, Prediction
+from tests.conftest import make_params
+
+SMALL = {"width": 6, "latent": 8, "order": "checkerboard"}
+
+
+@functools.cache
+def small(name="lvqac-minnen2018", **options):
+  if name == "gained":
+    options["backbone"] = "lvqac-minnen2018"
+  model = models.make(name, **SMALL | options)
+  return model, codec.make(model), make_params(model)
+
+
+def picture(height, width):
+  y, x = np.mgrid[:height, :width] / 9
+  waves = [np.sin(a * x + b * y) for a, b in ((1, 0.3), (0.4, 1), (0.7, -0.6))]
+  noise = np.random.default_rng(0).normal(scale=0.05, size=(height, width, 3))
+  return np.clip(0.5 + 0.3 * np.stack(waves, -1) + noise, 0, 1).astype("f4")
+
+
+@pytest.mark.parametrize(
+  "options",
+  [
+    {"lattice": "E8", "coset": "modelled", "companding": "sent"},
+    {"lattice": "Dn*", "block": 4, "coset": "modelled"},
+    {"lattice": "A2", "companding": "none", "order": "raster"},
+    {"lattice": "Dn", "block": 2, "surrogate": "noise"},
+    {"name": "gained", "lattice": "Dn*", "block": 4, "lambdas": (0.01, 0.02)},
+  ],
+  ids=lambda options: "-".join(map(str, options.values())),
+)
+def test_any_lattice_and_companding_decode_as_evaluated(options):
+  _, built, params = small(**options)
+  tables, image = built.freeze(params), picture(33, 50)
+  payload = built.encode(params, tables, image, 0.7)
+  shown, bits = built.evaluate(params, image, 0.7)
+  np.testing.assert_array_equal(built.decode(params, tables, payload), shown)
+  assert len(np.unique(shown)) > 100
+  # As in test_codec.py.
+  assert 8 * len(payload.data) < 1.01 * sum(bits.values()) + 8 * 64
+
+
+def test_integers_without_companding_are_the_backbone():
+  model, built, params = small(lattice="Zn", companding="none")
+  options = {k: v for k, v in SMALL.items() if k != "order"}
+  backbone = models.make("mbt2018-checkerboard", **options)
+  shapes = jax.eval_shape(backbone.init, jax.random.key(0))
+  assert jax.tree.structure(shapes) == jax.tree.structure(params)
+  found = built.evaluate(params, picture(48, 64), 0.0)
+  wanted = codec.make(backbone).evaluate(params, picture(48, 64), 0.0)
+  # Compiled apart; a symbol that is rounded otherwise would change 1e-2.
+  np.testing.assert_allclose(found.image, wanted.image, atol=1e-4)
+  assert found.bits["y"] == pytest.approx(wanted.bits["y"], rel=1e-4)
+
+
+def test_companding_starts_mild_and_the_same_everywhere():
+  model = models.make("lvqac-minnen2018", **SMALL)
+  params = make_params(model)
+  # The head's last layer starts at 0.
+  params["companding"] = jax.tree.map(jnp.zeros_like, params["companding"])
+
+  @jax.jit
+  def predict(z):
+    context = model.stages[0].absorb(params, {}, z, (4, 4))
+    features = model.stages[1].predict(params, context, (4, 4))
+    around = jnp.zeros((1, 4, 4, 12, 8))
+    groups = jnp.zeros((4, 4), jnp.int32)
+    return model.stages[1].order.refine(params, features, around, groups)
+
+  known = predict(jax.random.normal(jax.random.key(0), (1, 1, 1, 6)))
+  assert known.companding.shape == (1, 4, 4, 2)
+  np.testing.assert_allclose(known.companding[..., 0], 0.5, rtol=1e-6)
+  np.testing.assert_allclose(known.companding[..., 1], math.log(16), rtol=1e-6)
+  initial = companded.Head(2).init(jax.random.key(0), jnp.zeros((1, 1, 1, 4)))
+  last = initial["params"]["conv1"]
+  assert not any(leaf.any() for leaf in jax.tree.leaves(last))
+
+
+def test_a_sent_parameter_has_eight_levels_and_a_stage():
+  model, built, params = small(companding="sent")
+  assert [stage.spec.name for stage in model.stages] == ["z", "a", "y"]
+  image = jnp.asarray(picture(64, 64))[None]
+  level = codec.analyze(model, params, image, jnp.zeros(1))["a"]
+  assert level.shape == (1, 4, 4, 1)
+  assert level.min() >= 0 and level.max() <= companded.LEVELS - 1
+  # Noise may leave the range; ln A may not.
+  levels = jnp.array([-0.4, 0.0, 3.5, 7.4]).reshape(1, 2, 2, 1)
+  log_a = model.stages[1].absorb(params, {}, levels, (2, 2))["log_a"]
+  np.testing.assert_allclose(
+    log_a.ravel(), math.log(255) * np.array([0, 0, 0.5, 1]), rtol=1e-6
+  )
+
+
+@pytest.mark.parametrize("name", ["lvqac-minnen2018", "lvqac-cheng2020"])
+def test_a_quality_sets_the_paper_s_weight_of_the_distortion(name):
+  lambdas = [models.make(name, quality=q).spec.lambdas[0] for q in range(1, 7)]
+  assert lambdas == [0.0016, 0.0032, 0.0075, 0.0150, 0.0300, 0.0450]
+
+
+@pytest.mark.parametrize(
+  ("name", "channels"), [("lvqac-minnen2018", 192), ("lvqac-cheng2020", 128)]
+)
+def test_a_position_takes_one_coset_bit(name, channels):
+  stage = models.make(name, quality=1).stages[-1]
+  assert (stage.spec.name, stage.spec.channels) == ("y", channels)
+  y = jnp.zeros((1, 2, 2, channels))
+  known = Prediction(y, y, companding=jnp.zeros((1, 2, 2, 2)))
+  symbols = jax.eval_shape(stage.quantizer.to_symbols, y, known)
+  assert symbols.shape == (1, 2, 2, channels + 1)
+
+
+@pytest.mark.parametrize(
+  ("options", "match"),
+  [
+    (
+      {"companding": "mu-law"},
+      "one of hyper, sent, none, got 'mu-law'; choose",
+    ),
+    ({"lattice": "E9"}, "a lattice is one of Zn, .*got 'E9'; choose"),
+    ({"lattice": "E8", "block": 4}, "E8 has blocks of n = 8, got 4"),
+    (
+      {"block": 3},
+      r"Dn\* takes 3 channels, which must divide the latent's, got 8",
+    ),
+    ({"lattice": "A2", "latent": 7}, "A2 takes 2 channels, .* got 7"),
+    ({"block": 1}, r"Dn\* has blocks of n = 2 or more, got 1"),
+    ({"coset": "free"}, "raw or modelled, got 'free'"),
+    (
+      {"surrogate": "universal"},
+      "one of noise, mixed, softmax, got 'universal'",
+    ),
+    ({"quality": 7}, "in 1..6, got 7; choose"),
+    ({"order": "spiral"}, "one of raster, checkerboard, got 'spiral'"),
+  ],
+)
+def test_what_does_not_exist_is_refused(options, match):
+  with pytest.raises(JaxlicError, match=match):
+    models.make("lvqac-minnen2018", **SMALL | options)
