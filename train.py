@@ -122,7 +122,10 @@ def begin(
   source = config.start_from
   if not source or (resumes and not Path(source).exists()):
     return initial
-  return training.begin_with(initial, checkpoint.load(source).params, chain)
+  params = checkpoint.load(source).params
+  for name in training.added(initial, params):
+    logging.warning("%s has no %s, which starts afresh", source, name)
+  return training.begin_with(initial, params, chain)
 
 
 def train(config, run, logs, step, state, batches, held_out, next_example):

@@ -26,6 +26,7 @@ from jaxlic.types import (
   Params,
 )
 
+TRANSFORMS = ("analysis", "synthesis")  # parameters that every model has
 AXIS = "devices"
 DISTORTIONS = ("mse", "ms-ssim")
 
@@ -64,11 +65,22 @@ def init_state(model: Model, chain: Any, config: Any) -> State:
 def begin_with(state: State, params: Params, chain: Any) -> State:
   """Returns the state with other parameters, their average and an optimizer.
 
-  Those of an imported model have medians besides the model's own.
+  Those of an imported model have medians besides the model's own. What is
+  added to a model, groups of parameters that the others lack, starts as it is;
+  only the transforms must be there.
 
   Raises:
     JaxlicError: If their shapes are not the model's.
   """
+  if set(TRANSFORMS) <= set(params):
+    fresh = {name: state.params[name] for name in added(state, params)}
+    params = fresh | params
+  surplus = sorted(set(params) - set(state.params))
+  if surplus:
+    raise JaxlicError(
+      f"the weights to start from have {', '.join(surplus)}, which this model "
+      "lacks; give the model's options that add them"
+    )
   if _learned_shapes(params) != _learned_shapes(state.params):
     raise JaxlicError(
       "the weights to start from are not of this model; give model.options of "
@@ -78,6 +90,11 @@ def begin_with(state: State, params: Params, chain: Any) -> State:
   average = jax.tree.map(jnp.copy, params)
   optimizer = chain.init(params)
   return state._replace(params=params, average=average, optimizer=optimizer)
+
+
+def added(state: State, params: Params) -> list[str]:
+  """Returns the groups of the state's parameters that others lack."""
+  return sorted(set(state.params) - set(params))
 
 
 def _learned_shapes(params: Params) -> dict[tuple, tuple[int, ...]]:

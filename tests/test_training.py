@@ -186,6 +186,18 @@ def test_a_run_can_begin_with_given_weights(start):
     training.begin_with(start, {"analysis": np.zeros(3)}, chain)
 
 
+def test_what_is_added_to_a_trained_model_starts_afresh(start):
+  params = jax.tree.map(lambda x: np.asarray(x) + 1, start.params)
+  del params["y_density"]
+  chain = optimizer.make(make_config().optimizer)
+  assert training.added(start, params) == ["y_density"]
+  state = training.begin_with(start, params, chain)
+  assert_equal(state.params["y_density"], start.params["y_density"])
+  assert_equal(state.params["analysis"], params["analysis"])
+  with pytest.raises(JaxlicError, match="have other, which this model lacks"):
+    training.begin_with(start, params | {"other": np.zeros(3)}, chain)
+
+
 def test_a_run_can_begin_with_an_imported_model_and_its_medians(start):
   density = start.params["y_density"]
   median = np.linspace(-0.4, 0.4, len(density["bias0"]), dtype=np.float32)
