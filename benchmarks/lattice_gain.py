@@ -1,0 +1,77 @@
+"""What a lattice gives on Gaussian numbers: dB over rounding at equal rate.
+
+    python benchmarks/lattice_gain.py
+
+Independent numbers of one scale, nearest points, entropy coding as in files but
+without the tables' rounding, cosets modelled by their frequencies. Rounding
+and lattice are compared at the same bits per number, along a curve of scales.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlic.entropy import lattice as density
+from jaxlic.quantize import lattice, vector
+from jaxlic.types import Prediction
+
+LATTICES = (
+  ("Dn*", 8),
+  ("Dn*", 48),
+  ("Dn*", 192),
+  ("E8", 8),
+  ("BW16", 16),
+)
+SCALES = np.geomspace(0.15, 12, 24)  # of the numbers, in steps
+RATES = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0)  # bits per number
+COUNT = 400_000  # numbers
+
+
+def main():
+  """Prints gains, a row per lattice."""
+  rounding = curve("Zn", 8)
+  print("bits per number", *RATES, "high rate", sep=" | ")
+  for name, n in LATTICES:
+    found = curve(name, n)
+    gains = [_error(rounding, rate) - _error(found, rate) for rate in RATES]
+    points = lattice.make(name, n)
+    noise = lattice.noise(points, jax.random.key(0), (COUNT // n, n))
+    moment = float((noise**2).mean()) / points.volume ** (2 / n)
+    gains.append(-10 * np.log10(12 * moment))
+    print(name, n, *(f"{gain:.2f}" for gain in gains), sep=" | ")
+
+
+def curve(name, n):
+  """Rates, and errors relative to the variance in dB, of all scales."""
+  points = lattice.make(name, n)
+  quantizer = vector.make(points, "mixed")
+  rated = density.make(points, coset="raw", name="coset")
+  x = jax.random.normal(jax.random.key(1), (1, COUNT // n, 1, n))
+  known = Prediction(jnp.zeros_like(x), jnp.ones_like(x))
+  count = vector.plane_sizes(points, n)[0]
+
+  @jax.jit
+  def measure(scale):
+    y, here = scale * x, known._replace(scale=scale * known.scale)
+    symbols = quantizer.to_symbols(y, here)
+    error = ((quantizer.from_symbols(symbols, here) - y) ** 2).mean()
+    cost = rated.bits({}, quantizer.coded(symbols, here), here)
+    coset = lattice.coset_of(symbols[..., :count])
+    used = jnp.bincount(coset.ravel(), length=2**points.coset_bits)
+    return cost[..., count:].sum(-1).mean(), used, error / scale**2
+
+  rows = []
+  for scale in SCALES:
+    bits, used, error = jax.device_get(measure(jnp.float32(scale)))
+    p = used[used > 0] / used.sum()
+    entropy = -(p * np.log2(p)).sum()
+    rows.append(((bits + entropy) / n, 10 * np.log10(error)))
+  return np.array(rows).T
+
+
+def _error(found, rate):
+  return np.interp(rate, *found)
+
+
+if __name__ == "__main__":
+  main()
