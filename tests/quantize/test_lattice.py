@@ -102,7 +102,8 @@ def test_the_moments_of_the_dual_are_those_of_the_published_table():
 @pytest.mark.parametrize(("name", "n", "moment"), MOMENTS)
 def test_the_second_moment_is_the_exact_one(name, n, moment):
   points = made(name, n)
-  found, error = measured_moment(points, 2_000_000 if n < 16 else 60_000)
+  count = {2: 1_300_000, 3: 1_300_000, 4: 1_300_000, 5: 500_000, 8: 500_000}
+  found, error = measured_moment(points, count.get(n, 60_000))
   # Four standard errors are below what tells D_5 from D_6 (0.26 %) and D_4*
   # from D_5* (1.3 %), E_8 from D_8* (4.3 %) and BW_16 from both; D_8* and D_9*
   # (0.06 %) they do not tell apart.
