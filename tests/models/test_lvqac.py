@@ -33,9 +33,7 @@ def picture(height, width):
   "options",
   [
     {"lattice": "E8", "coset": "modelled", "companding": "sent"},
-    {"lattice": "Dn*", "block": 4, "coset": "modelled"},
     {"lattice": "A2", "companding": "none", "order": "raster"},
-    {"lattice": "Dn", "block": 2, "surrogate": "noise"},
     {"name": "gained", "lattice": "Dn*", "block": 4, "lambdas": (0.01, 0.02)},
   ],
   ids=lambda options: "-".join(map(str, options.values())),
