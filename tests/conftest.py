@@ -1,6 +1,7 @@
 """Toy sizes of every model, with weights that are random but not trivial."""
 
 import functools
+import gc
 import math
 
 import jax
@@ -12,6 +13,9 @@ from jaxlic import checkpoint, codec, models
 # Most of the tests' time is spent in the compiler. Programs that tests start do
 # without this, and run as users run them.
 jax.config.update("jax_disable_most_optimizations", True)
+# Programs once traced stay, millions of objects that Python would search for
+# garbage again and again.
+gc.set_threshold(100_000, 50, 100)
 
 TOY_OPTIONS = {
   "lapped": {"width": 12, "groups": (4, 5, 7), "two_pass": 1},
