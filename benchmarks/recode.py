@@ -9,10 +9,10 @@ that change. A modelled bit has the logits that training begins with.
 import argparse
 from pathlib import Path
 
-from jaxlic import checkpoint
-from jaxlic.entropy import cosets
+import jax
+
+from jaxlic import checkpoint, models
 from jaxlic.models.lvqac import COSET
-from jaxlic.quantize import lattice
 
 
 def main():
@@ -24,13 +24,9 @@ def main():
   given = parser.parse_args()
   source = checkpoint.load(given.codec)
   options = source.options | dict(pair.split("=") for pair in given.options)
-  params = dict(source.params)
-  params.pop(COSET, None)
-  channels = source.model.stages[-1].spec.channels
-  name = options["lattice"]
-  points = lattice.make(name, None if name in lattice.FIXED else channels)
-  if options.get("coset") == "modelled" and points.coset_bits:
-    params[COSET] = cosets.init(points)
+  model = models.make(source.architecture, **options)
+  params = {k: v for k, v in source.params.items() if k != COSET}
+  params = model.init(jax.random.key(0)) | params
   checkpoint.export(
     given.out,
     name=Path(given.out).name,

@@ -140,6 +140,15 @@ def published(name: str) -> ConfigDict:
   )
 
 
+def short(config: ConfigDict, steps: int, *, batch: int = 8) -> ConfigDict:
+  """Returns a configuration with the recipe of configs/comparisons/."""
+  config.data.update(batch=batch, crop=128)
+  config.optimizer.update(learning_rate=1e-3, steps=steps, warmup_steps=200)
+  config.optimizer.schedule = "cosine"
+  config.update(log_every=100, checkpoint_every=1_000)
+  return config
+
+
 def sized(config: ConfigDict, size: str, **tiny: object) -> ConfigDict:
   """Returns a configuration at the size that its flag names.
 

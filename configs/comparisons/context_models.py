@@ -34,9 +34,5 @@ def get_config(name: str = "mbt2018-mean") -> default.ConfigDict:
   config.model = default.published(name)
   config.model.options.update(width=32, latent=48, surrogate="mixed")
   config.model.options.update(MODELS[name])
-  config.data.update(batch=8, crop=128)
-  config.optimizer.update(learning_rate=1e-3, steps=3_000, warmup_steps=200)
-  config.optimizer.schedule = "cosine"
   config.eval.every = 3_000
-  config.update(log_every=100, checkpoint_every=1_000)
-  return config
+  return default.short(config, steps=3_000)

@@ -28,15 +28,11 @@ def get_config(name: str = "gained") -> default.ConfigDict:
   config.model = default.ConfigDict(
     {"name": "mbt2018-mean", "options": options}
   )
-  config.optimizer.steps = STEPS
+  steps = STEPS
   if name == "gained":
     config.model.name = name
     config.model.options.update(lambdas=LAMBDAS)
-    config.optimizer.steps = STEPS * len(LAMBDAS)
+    steps *= len(LAMBDAS)
   else:
     config.loss.lambdas = (LAMBDAS[NAMES.index(name) - 1],)
-  config.data.update(batch=8, crop=128)
-  config.optimizer.update(learning_rate=1e-3, warmup_steps=200)
-  config.optimizer.schedule = "cosine"
-  config.update(log_every=100, checkpoint_every=1_000)
-  return config
+  return default.short(config, steps)

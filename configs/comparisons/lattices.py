@@ -35,13 +35,9 @@ def get_config(name: str = "base") -> default.ConfigDict:
     raise JaxlicError(
       f"what is compared is {', '.join(NAMES)}, got {name!r}; choose one"
     )
-  config = default.get_config()
+  config = default.short(default.get_config(), steps=12_000)
   options = {"lambdas": LAMBDAS, "width": 32, "latent": 48}
   options |= {"backbone": "mbt2018-checkerboard", "surrogate": "noise"}
-  config.data.update(batch=8, crop=128)
-  config.optimizer.update(learning_rate=1e-3, warmup_steps=200, steps=12_000)
-  config.optimizer.schedule = "cosine"
-  config.update(log_every=100, checkpoint_every=1_000)
   if name != "base":
     options |= {"backbone": "lvqac-minnen2018", "order": "checkerboard"}
     options |= {"surrogate": "mixed"} | VARIANTS[name]

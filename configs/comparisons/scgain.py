@@ -15,8 +15,4 @@ def get_config() -> default.ConfigDict:
   options = {"width": 20, "latent": 32, "hidden": 16}
   config.model.options.update(options, lambdas=(0.0005, 0.002, 0.008))
   config.loss.balance = 0.5
-  config.data.update(batch=4, crop=128)
-  config.optimizer.update(learning_rate=1e-3, warmup_steps=200, steps=6_000)
-  config.optimizer.schedule = "cosine"
-  config.update(log_every=100, checkpoint_every=1_000)
-  return config
+  return default.short(config, steps=6_000, batch=4)

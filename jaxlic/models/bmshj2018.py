@@ -190,13 +190,7 @@ def without_hyper(
   def synthesize(params: dict, context: dict) -> Float[Array, "b H W 3"]:
     return synthesis.apply(params["synthesis"], context["y"])
 
-  stage = Stage(
-    StageSpec("y", STRIDE, latent),
-    quantizer,
-    factorized.make("y_density"),
-    predict_median("y_density", latent),
-    absorb_as("y"),
-  )
+  stage = factorized_stage("y", latent, quantizer, absorb_as("y"))
   return Model(spec, init, analyze, latents, (stage,), synthesize)
 
 
@@ -253,13 +247,7 @@ def with_hyper(
   def synthesize(params: dict, context: dict) -> Float[Array, "b H W 3"]:
     return synthesis.apply(params["synthesis"], context["y"])
 
-  z_stage = Stage(
-    StageSpec("z", HYPER_STRIDE * STRIDE, width),
-    quantizer,
-    factorized.make("z_density"),
-    predict_median("z_density", width, HYPER_STRIDE),
-    absorb_z,
-  )
+  z_stage = factorized_stage("z", width, quantizer, absorb_z, HYPER_STRIDE)
   y_stage = Stage(
     StageSpec("y", STRIDE, latent),
     y_quantizer,
@@ -293,6 +281,19 @@ def published_widths(
   )
 
 
+def check_quality(quality: int, count: int, paper: str) -> None:
+  """Checks that a paper has so high a quality.
+
+  Raises:
+    JaxlicError: If it is not in 1..count.
+  """
+  if not 1 <= quality <= count:
+    raise JaxlicError(
+      f"a published quality of {paper} is in 1..{count}, got {quality}; choose "
+      "one of them, and set width for another network"
+    )
+
+
 def model_spec(name: str, quality: int) -> ModelSpec:
   """Returns the facts of a model of one rate."""
   return ModelSpec(
@@ -300,6 +301,27 @@ def model_spec(name: str, quality: int) -> ModelSpec:
     STRIDE,
     lambdas=(LAMBDAS[quality - 1],),
     ms_ssim_lambdas=(MS_SSIM_LAMBDAS[quality - 1],),
+  )
+
+
+def factorized_stage(
+  name: str,
+  channels: int,
+  quantizer: Quantizer,
+  absorb: Callable,
+  factor: int = 1,
+) -> Stage:
+  """Returns a stage whose density, `params[name + "_density"]`, is factorized.
+
+  Its grid is `factor` times coarser than y's.
+  """
+  density = f"{name}_density"
+  return Stage(
+    StageSpec(name, factor * STRIDE, channels),
+    quantizer,
+    factorized.make(density),
+    predict_median(density, channels, factor),
+    absorb,
   )
 
 

@@ -71,11 +71,7 @@ def make(
     raise JaxlicError(
       f"a mixture has 1 component or more, got {components}; choose 1 or 3"
     )
-  if not 1 <= quality <= QUALITIES:
-    raise JaxlicError(
-      f"a published quality of Cheng 2020 is in 1..{QUALITIES}, got {quality}; "
-      "choose one of them, and set width for another network"
-    )
+  bmshj2018.check_quality(quality, QUALITIES, "Cheng 2020")
   published = WIDE if quality >= WIDE_FROM else NARROW
   width = published if width is None else width
   dtype = precision.checked(dtype)

@@ -36,8 +36,6 @@ from jaxlic.types import (
   Model,
   Prediction,
   Quantizer,
-  Stage,
-  StageSpec,
 )
 
 KINDS = ("hyper", "sent", "none")
@@ -115,13 +113,7 @@ def _sent(model: Model, quantizer: Quantizer) -> Model:
     level = jnp.clip(level, 0.0, LEVELS - 1.0)
     return context | {"log_a": LARGEST_LOG_A / (LEVELS - 1) * level}
 
-  stage = Stage(
-    StageSpec("a", bmshj2018.STRIDE, 1),
-    quantizer,
-    factorized.make("a_density"),
-    bmshj2018.predict_median("a_density", 1),
-    absorb,
-  )
+  stage = bmshj2018.factorized_stage("a", 1, quantizer, absorb)
   return with_params(
     model._replace(latents=latents, stages=(z_stage, stage, y_stage)),
     {

@@ -58,6 +58,26 @@ def make(
     )
   groups, taps = ORDERS[name]
   network = Refinement(latent, outputs, taps, name == "checkerboard", dtype)
+  return refined_by(network, latent, groups, taps, read)
+
+
+def refined_by(
+  network: nn.Module,
+  latent: int,
+  groups: Callable,
+  taps: neighbours.Taps,
+  read: Callable,
+) -> ContextModel:
+  """Returns the context model of a network, `params["context"]`.
+
+  Args:
+    network: From features [b h w 2c], neighbours [b h w t c] and groups [h w]
+      to what `read` turns into a prediction.
+    latent: Channels c of y.
+    groups: See `Order`.
+    taps: See `Order`.
+    read: From [b h w o] to the prediction.
+  """
 
   def init(key: Array) -> Params:
     features = jnp.zeros((1, 1, 1, 2 * latent))

@@ -30,13 +30,12 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
 from jaxlic.entropy import asymmetric
-from jaxlic.models import bmshj2018, cheng2020, gained, precision
-from jaxlic.models.context import ContextModel
+from jaxlic.models import bmshj2018, cheng2020, context, gained, precision
 from jaxlic.nn import neighbours, resample
 from jaxlic.nn.attention import Attention
 from jaxlic.nn.gdn import GDN
 from jaxlic.quantize import surrogates
-from jaxlic.types import Model, ModelSpec, Order, Prediction
+from jaxlic.types import Model, ModelSpec, Prediction
 
 WIDTH = 192  # of everything, y and z included
 SIDES = (3, 5, 7)  # of the context's windows
@@ -98,21 +97,10 @@ def read_scales_and_mode(numbers: Float[Array, "b h w c"]) -> Prediction:
   return Prediction(mean=mode, scale=jnp.stack([left, right], -1))
 
 
-def _context(latent: int, dtype: str) -> ContextModel:
-  network = Refinement(latent, dtype)
-
-  def init(key: Array) -> dict:
-    features = jnp.zeros((1, 1, 1, 2 * latent))
-    around = jnp.zeros((1, 1, 1, len(TAPS), latent))
-    first = jnp.zeros((1, 1), jnp.int32)
-    return {"context": network.init(key, features, around, first)}
-
-  def refine(params: dict, features, around, groups) -> Prediction:
-    numbers = network.apply(params["context"], features, around, groups)
-    return read_scales_and_mode(numbers)
-
+def _context(latent: int, dtype: str) -> context.ContextModel:
   groups = functools.partial(neighbours.waves, side=max(SIDES))
-  return ContextModel(init, Order(groups, TAPS, refine))
+  network = Refinement(latent, dtype)
+  return context.refined_by(network, latent, groups, TAPS, read_scales_and_mode)
 
 
 class Analysis(nn.Module):

@@ -123,12 +123,8 @@ def make(
   def synthesize(params: dict, known: dict) -> Float[Array, "b H W 3"]:
     return synthesis.apply(params["synthesis"], known["y"])
 
-  z_stage = Stage(
-    StageSpec("z", bmshj2018.HYPER_STRIDE * bmshj2018.STRIDE, width),
-    quantizer,
-    factorized.make("z_density"),
-    bmshj2018.predict_median("z_density", width, bmshj2018.HYPER_STRIDE),
-    absorb_z,
+  z_stage = bmshj2018.factorized_stage(
+    "z", width, quantizer, absorb_z, bmshj2018.HYPER_STRIDE
   )
   stages = (z_stage, *(stage for _, stage in coded))
   spec = bmshj2018.model_spec(name, quality)

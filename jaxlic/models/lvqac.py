@@ -25,7 +25,7 @@ from jaxlic.models import (
 )
 from jaxlic.quantize import lattice as lattices
 from jaxlic.quantize import surrogates, vector
-from jaxlic.types import JaxlicError, Model, ModelSpec
+from jaxlic.types import Model, ModelSpec
 
 # Weights of 255^2 * MSE against bits per pixel, for qualities 1 to 6.
 LAMBDAS = (0.0016, 0.0032, 0.0075, 0.0150, 0.0300, 0.0450)
@@ -174,9 +174,5 @@ def _make(
 
 
 def _spec(name: str, quality: int) -> ModelSpec:
-  if not 1 <= quality <= len(LAMBDAS):
-    raise JaxlicError(
-      f"a published quality of LVQAC is in 1..{len(LAMBDAS)}, got {quality}; "
-      "choose one of them, and set width for another network"
-    )
+  bmshj2018.check_quality(quality, len(LAMBDAS), "LVQAC")
   return ModelSpec(name, bmshj2018.STRIDE, lambdas=(LAMBDAS[quality - 1],))

@@ -37,7 +37,7 @@ from jaxlic.models.bmshj2018 import HYPER_STRIDE, STRIDE
 from jaxlic.models.parts import Part, split
 from jaxlic.nn import resample
 from jaxlic.quantize import surrogates
-from jaxlic.types import JaxlicError, Model, Prediction, Stage, StageSpec
+from jaxlic.types import JaxlicError, Model, Prediction, Stage
 
 SLICES, SUPPORT = 10, 5
 HYPER_WIDTHS = (192, 256, 320)
@@ -100,12 +100,12 @@ def make(
     slice_transform=SliceTransform(slice_widths, size, dtype),
   )
   quantizer = surrogates.make(surrogate)
-  z_stage = Stage(
-    StageSpec("z", HYPER_STRIDE * STRIDE, hyper_widths[0]),
+  z_stage = bmshj2018.factorized_stage(
+    "z",
+    hyper_widths[0],
     quantizer,
-    factorized.make("z_density"),
-    bmshj2018.predict_median("z_density", hyper_widths[0], HYPER_STRIDE),
     functools.partial(_absorb_z, net),
+    HYPER_STRIDE,
   )
   y_stages = [
     Stage(

@@ -28,7 +28,6 @@ References:
 
 import dataclasses
 import functools
-from collections.abc import Callable
 
 import flax.linen as nn
 import jax
@@ -48,7 +47,6 @@ from jaxlic.types import (
   Model,
   ModelSpec,
   Prediction,
-  Quantizer,
   Stage,
   StageSpec,
 )
@@ -95,9 +93,12 @@ def make(
     mbt2018.HyperSynthesis(latent, dtype),
   )
   quantizer = surrogates.make(surrogate)
+  hyper_stage = functools.partial(
+    bmshj2018.factorized_stage, factor=HYPER_STRIDE
+  )
   stages = (
-    _hyper_stage("map", 1, rounding.make(rounding.mixed()), _absorb_map),
-    _hyper_stage("z", width, quantizer, functools.partial(_absorb_z, net)),
+    hyper_stage("map", 1, rounding.make(rounding.mixed()), _absorb_map),
+    hyper_stage("z", width, quantizer, functools.partial(_absorb_z, net)),
     Stage(
       StageSpec("y", STRIDE, latent),
       quantizer,
@@ -127,19 +128,6 @@ class _Networks:
   synthesis: nn.Module
   hyper_analysis: nn.Module
   hyper_synthesis: nn.Module
-
-
-def _hyper_stage(
-  name: str, channels: int, quantizer: Quantizer, absorb: Callable
-) -> Stage:
-  density = f"{name}_density"
-  return Stage(
-    StageSpec(name, HYPER_STRIDE * STRIDE, channels),
-    quantizer,
-    factorized.make(density),
-    bmshj2018.predict_median(density, channels, HYPER_STRIDE),
-    absorb,
-  )
 
 
 def _init(net: _Networks, key: Array) -> dict:

@@ -118,8 +118,7 @@ def coded(
 ) -> Float[Array, "b h w s"]:
   """Returns what the density rates: coset bits, then values."""
   value = from_symbols(points, symbols, prediction)
-  bits = symbols[..., : plane_sizes(points, value.shape[-1])[0]]
-  return jnp.concatenate([bits.astype(value.dtype), value], -1)
+  return _rated(points, symbols, value)
 
 
 def _noise(
@@ -130,8 +129,8 @@ def _noise(
   temperature: Temperature,
 ) -> Relaxed:
   noisy = latent + _draw(points, keys, latent.shape[1:])
-  bits = _hard_bits(points, latent - prediction.mean)
-  return Relaxed(jnp.concatenate([bits, noisy], -1), noisy)
+  symbols = to_symbols(points, latent, prediction)
+  return Relaxed(_rated(points, symbols, noisy), noisy)
 
 
 def _mixed(
@@ -144,9 +143,8 @@ def _mixed(
   noisy = latent + _draw(points, keys, latent.shape[1:])
   symbols = to_symbols(points, latent, prediction)
   value = from_symbols(points, symbols, prediction)
-  bits = symbols[..., : plane_sizes(points, latent.shape[-1])[0]]
-  rated = jnp.concatenate([bits.astype(noisy.dtype), noisy], -1)
-  return Relaxed(rated, lattice.straight_through(value, latent))
+  straight = lattice.straight_through(value, latent)
+  return Relaxed(_rated(points, symbols, noisy), straight)
 
 
 def _softmax(
@@ -178,10 +176,10 @@ def _draw(points: Lattice, keys: Keys, shape: tuple[int, ...]) -> Latent:
   return _positions(points.step * jax.vmap(draw)(keys))
 
 
-def _hard_bits(points: Lattice, residual: Latent) -> Float[Array, "b h w k"]:
-  coset, _ = lattice.nearest_with_coset(points, _blocks(points, residual))
-  bits = points.bits_of_cosets.astype(np.float32)
-  return _positions(jnp.asarray(bits)[coset])
+def _rated(points: Lattice, symbols: Symbols, value: Latent) -> Array:
+  """The coset bits among the symbols, then values."""
+  bits = symbols[..., : plane_sizes(points, value.shape[-1])[0]]
+  return jnp.concatenate([bits.astype(value.dtype), value], -1)
 
 
 def _blocks(points: Lattice, latent: Latent) -> Float[Array, "b h w k n"]:
