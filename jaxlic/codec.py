@@ -32,6 +32,7 @@ from jaxlic.types import (
   Context,
   JaxlicError,
   Model,
+  ModelSpec,
   Outcome,
   Params,
   Payload,
@@ -208,7 +209,8 @@ def _apply(
     if stage.order:
       prediction = _refined(stage, params, prediction, latent, relax)
     relaxed = relax(prediction)
-    cost = stage.density.bits(params, relaxed.coded, prediction)
+    rated = stage.density.bound or stage.density.bits
+    cost = rated(params, relaxed.coded, prediction)
     bits[stage.spec.name] = cost.sum((1, 2, 3))
     context = stage.absorb(params, context, relaxed.value, grid)
   return Outcome(model.synthesize(params, context), bits)
@@ -246,7 +248,7 @@ def _evaluate(
   Raises:
     JaxlicError: As `encode`.
   """
-  rate = _checked_rate(model, rate)
+  rate = checked_rate(model.spec, rate)
   inputs = _padded(model, image, quality_map)
   latents = compiled.analyze(params, inputs, _vector(rate))
   costs = {stage.spec.name: [] for stage in model.stages}
@@ -287,7 +289,7 @@ def _encode(
       empty, too large, or has values outside [0, 1]; if the model takes no
       quality map, or this one is not of the image's size, within [0, 1].
   """
-  rate = _checked_rate(model, rate)
+  rate = checked_rate(model.spec, rate)
   inputs = _padded(model, image, quality_map)
   latents = compiled.analyze(params, inputs, _vector(rate))
   models = _coder_models(tables)
@@ -340,7 +342,7 @@ def _decode(
     JaxlicError: If the payload is damaged, or was written with other weights
       or where arithmetic differs too much.
   """
-  rate = _checked_rate(model, payload.rate)
+  rate = checked_rate(model.spec, payload.rate)
   _check_area(model, payload.height, payload.width)
   coder = range_coder.Decoder(payload.data)
   models = _coder_models(tables)
@@ -426,14 +428,18 @@ def _coder_models(tables: dict[str, AnyTables]) -> dict[str, Any]:
   return {name: made[id(table)] for name, table in tables.items()}
 
 
-def _checked_rate(model: Model, rate: float) -> float:
-  """The rate as the file will hold it; 0 for models of one rate."""
-  top = model.spec.max_quality
+def checked_rate(spec: ModelSpec, rate: float) -> float:
+  """Returns the rate as a file will hold it; 0 for models of one rate.
+
+  Raises:
+    JaxlicError: If it is not a quality of the model.
+  """
+  top = spec.max_quality
   if top == 0:
     return 0.0
   if not 0 <= rate <= top:
     raise JaxlicError(
-      f"quality is a number from 0 to {top} for {model.spec.name}, got {rate}"
+      f"quality is a number from 0 to {top} for {spec.name}, got {rate}"
     )
   return container.quantize_rate(float(rate))
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 Params = Any
-# The last names of parameters that no training changes: imported models alone
-# have them.
-FIXED = ("median",)
+# The last names of parameters that no gradient changes: medians, which imported
+# models alone have, and masks, which open by a rule of their own.
+FIXED = ("median", "open")
 Context = dict[str, Any]
 
 
@@ -100,6 +100,8 @@ class Density(NamedTuple):
   # next s symbols of n positions, given those before. Without, `rows` are those
   # of the tables, one for each symbol.
   planes: tuple[Callable, ...] = ()
+  # As `bits`, in training, where that has another rate than files have.
+  bound: Callable | None = None
 
 
 @dataclasses.dataclass(frozen=True)

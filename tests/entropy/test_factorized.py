@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic.entropy import factorized
+from jaxlic.entropy import channelwise, factorized
 from jaxlic.types import Prediction
 
 
@@ -28,6 +28,10 @@ def points(low, high, channels=4, step=1.0):
   return jnp.tile(line, (channels, 1))
 
 
+def bin_mass(params, x):
+  return factorized.mass(params, x - 0.5, x + 0.5)
+
+
 def test_a_channel_has_58_parameters():
   # CompressAI's EntropyBottleneck of filters (3, 3, 3, 3), medians left out:
   # matrices 3 + 9 + 9 + 9 + 3, biases 3 + 3 + 3 + 3 + 1, factors 4 * 3.
@@ -43,7 +47,7 @@ def test_logits_without_biases_are_linear():
 
 def test_mass_at_zero_is_the_known_answer():
   # sigmoid(0.05) - sigmoid(-0.05).
-  mass = factorized.bin_mass(logistic_parameters(10.0), jnp.zeros((1, 1)))
+  mass = bin_mass(logistic_parameters(10.0), jnp.zeros((1, 1)))
   np.testing.assert_allclose(mass, [[0.0249948]], rtol=1e-5)
 
 
@@ -53,7 +57,7 @@ def test_logits_rise_everywhere():
 
 
 def test_masses_sum_to_one():
-  mass = factorized.bin_mass(random_parameters(), points(-4000, 4000))
+  mass = bin_mass(random_parameters(), points(-4000, 4000))
   # 8001 float32 masses, most of them 0.
   np.testing.assert_allclose(mass.sum(-1), 1.0, atol=1e-5)
 
@@ -62,7 +66,7 @@ def test_masses_sum_to_one():
 def test_masses_are_precise_in_both_tails(x):
   # Far out, sigmoid(t) is exp(-|t|): 2 sinh(1/2) exp(-|x|).
   expected = 2 * np.sinh(0.5) * np.exp(-abs(x))
-  mass = factorized.bin_mass(logistic_parameters(1.0), jnp.full((1, 1), x))
+  mass = bin_mass(logistic_parameters(1.0), jnp.full((1, 1), x))
   # float32 logits near 60 err by 4e-6, and so does, relatively, their exp.
   np.testing.assert_allclose(mass, [[expected]], rtol=1e-4)
 
@@ -76,7 +80,7 @@ def test_bits_are_those_of_each_channel_around_the_mean():
   for c in range(3):
     one = {name: array[c : c + 1] for name, array in params.items()}
     residual = (value - mean)[..., c].reshape(1, -1)
-    expected = -jnp.log2(factorized.bin_mass(one, residual)).ravel()
+    expected = -jnp.log2(bin_mass(one, residual)).ravel()
     np.testing.assert_allclose(bits[..., c].ravel(), expected, rtol=1e-5)
 
 
@@ -108,7 +112,7 @@ def test_rows_are_the_channels():
 def test_frozen_rows_leave_out_no_more_than_the_tail_mass(scale, shift):
   params = logistic_parameters(scale)
   params["bias4"] = params["bias4"] - shift / scale
-  tables = factorized.freeze(params)
+  tables = channelwise.freeze(factorized.FAMILY, params)
   first = int(tables.offsets[0])
   last = first + int(tables.sizes[0]) - 2
   outside = 1 / (1 + np.exp((shift - first + 0.5) / scale))
@@ -119,11 +123,11 @@ def test_frozen_rows_leave_out_no_more_than_the_tail_mass(scale, shift):
 
 def test_frozen_frequencies_reproduce_the_mass():
   params = random_parameters()
-  tables = factorized.freeze(params)
+  tables = channelwise.freeze(factorized.FAMILY, params)
   for row, (f, size, offset) in enumerate(zip(*tables, strict=True)):
     symbols = offset + np.arange(size - 1, dtype=np.float32)
     one = {name: array[row : row + 1] for name, array in params.items()}
-    mass = factorized.bin_mass(one, jnp.asarray(symbols)[None])[0]
+    mass = bin_mass(one, jnp.asarray(symbols)[None])[0]
     # Frequencies are integers >= 1, of which raising the empty ones to 1 takes
     # up to `size` in all; the masses are float32.
     np.testing.assert_allclose(
@@ -133,4 +137,4 @@ def test_frozen_frequencies_reproduce_the_mass():
 
 def test_a_density_too_wide_for_tables_is_refused():
   with pytest.raises(ValueError, match="spans .* symbols, tables hold 32768"):
-    factorized.freeze(logistic_parameters(2000.0))
+    channelwise.freeze(factorized.FAMILY, logistic_parameters(2000.0))
