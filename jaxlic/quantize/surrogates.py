@@ -1,6 +1,6 @@
 """The training surrogates of rounding, by name."""
 
-from jaxlic.quantize import rounding, soft, universal
+from jaxlic.quantize import rounding, soft, straight, universal
 from jaxlic.types import JaxlicError, Quantizer
 
 SURROGATES = {
@@ -8,6 +8,8 @@ SURROGATES = {
   "mixed": rounding.mixed(),
   "soft": soft.surrogate,
   "universal": universal.surrogate,
+  "straight": straight.surrogate,
+  "stochastic": straight.stochastic,
 }
 
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic.nn.bounds import lower_bound
+from jaxlic.nn.bounds import clip, lower_bound
 
 X = jnp.array([-1.0, 0.5, 2.0, 3.0])
 BOUND = 2.0
@@ -37,3 +37,10 @@ def test_gradient_descent_leaves_the_clamp():
     x = x - 0.1 * jax.grad(lambda x: (lower_bound(x, BOUND) - 4.0) ** 2)(x)
   # The error shrinks by 0.8 a step once x is above the bound.
   np.testing.assert_allclose(x, 4.0, atol=1e-3)
+
+
+def test_clip_keeps_a_gradient_of_one_outside():
+  primal, pull = jax.vjp(lambda x: clip(x, 0.0, 1.0), X)
+  np.testing.assert_array_equal(primal, [0.0, 0.5, 1.0, 1.0])
+  np.testing.assert_array_equal(clip(X, 0.0, 1.0), primal)
+  np.testing.assert_array_equal(pull(jnp.arange(4.0))[0], jnp.arange(4.0))
