@@ -120,9 +120,20 @@ def begin(
   imported weights have medians besides; without these it can do without it.
   """
   source = config.start_from
+  if config.optimizer.only and not source:
+    raise JaxlicError(
+      "optimizer.only leaves the rest as it begins, which is at random; give "
+      "start_from"
+    )
   if not source or (resumes and not Path(source).exists()):
     return initial
-  params = checkpoint.load(source).params
+  trained = checkpoint.load(source)
+  if trained.architecture == checkpoint.ENSEMBLE:
+    raise JaxlicError(
+      f"training starts from a codec of one model, {source} is an ensemble; "
+      "give one of its members"
+    )
+  params = trained.params
   for name in training.added(initial, params):
     logging.warning("%s has no %s, which starts afresh", source, name)
   return training.begin_with(initial, params, chain)

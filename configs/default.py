@@ -42,16 +42,22 @@ def get_config() -> ConfigDict:
         "weight_decay": 0.0,  # of adamw
         "learning_rate": 1e-4,
         "warmup_steps": 0,
-        "schedule": "constant",  # or cosine, step, plateau
+        "schedule": "constant",  # or cosine, step, power, plateau
         "steps": 2_000_000,
         "final": 0.01,  # cosine: share of the rate that is left
         "boundaries": (),  # step: where the rate falls
         "factor": 0.5,  # step and plateau: to this share
+        "delay": 1_000,  # power: steps until the rate falls steeply
+        "power": 0.8,  # power: the exponent of its fall
         "window": 10_000,  # plateau: steps whose mean loss is watched
         "patience": 20,  # plateau: windows without a lower loss
         "clip_norm": 1.0,
         "slow": (),  # top-level parameters at slow_factor times the rate
         "slow_factor": 1.0,
+        "only": (),  # top-level parameters that learn; (): all
+        "open_window": 0,  # steps after which a mask may open; 0: never
+        "open_threshold": 0.01,  # share of the loss that a window must gain
+        "open_factor": 0.1,  # share of the rate when all is open and no gain
       },
       "loss": {
         "distortion": "mse",  # or ms-ssim

@@ -12,7 +12,11 @@ from jaxlic.types import JaxlicError, Model, ModelSpec
 _POSITIVE = """
   accumulate checkpoint_every data.batch data.crop log_every loss.max_skipped
   loss.temperature_end loss.temperature_start loss.temperature_steps
-  optimizer.learning_rate optimizer.patience optimizer.window
+  optimizer.delay optimizer.learning_rate optimizer.open_factor
+  optimizer.patience optimizer.window
+""".split()
+_NOT_NEGATIVE = """
+  data.threads data.workers optimizer.open_threshold optimizer.open_window
 """.split()
 Rule = tuple[str, Callable[[Any], bool], str]  # field, holds(value), in words
 
@@ -33,13 +37,19 @@ def check(config: Any, model: Model, *, devices: int) -> None:
     value = functools.reduce(lambda c, name: c[name], field.split("."), config)
     if not holds(value):
       raise JaxlicError(f"{field} is {rule}, got {value}; correct it")
-  _check_slow(config.optimizer.slow, model)
+  for field in ("slow", "only"):
+    _check_groups(f"optimizer.{field}", config.optimizer[field], model)
+  if config.optimizer.open_window and "mask" not in _groups(model):
+    raise JaxlicError(
+      "optimizer.open_window is 0 for a model without a mask, got "
+      f"{config.optimizer.open_window}; set model.options.open_at_first"
+    )
 
 
 def _rules(config: Any, spec: ModelSpec, devices: int) -> Iterator[Rule]:
   for field in _POSITIVE:
     yield field, lambda x: x > 0, "positive"
-  for field in ("data.threads", "data.workers"):
+  for field in _NOT_NEGATIVE:
     yield field, lambda x: x >= 0, "0 or more"
   yield "data.crop", *_multiple("the model's stride", spec.stride)
   if config.loss.distortion == "ms-ssim":
@@ -65,13 +75,17 @@ def _multiple(name: str, unit: int) -> tuple[Callable[[int], bool], str]:
   return lambda x: x > 0 and x % unit == 0, f"a multiple of {name}, {unit}"
 
 
-def _check_slow(slow: tuple[str, ...], model: Model) -> None:
-  if not slow:
+def _check_groups(field: str, names: tuple[str, ...], model: Model) -> None:
+  if not names:
     return
-  known = sorted(jax.eval_shape(model.init, jax.random.key(0)))
-  unknown = sorted(set(slow) - set(known))
+  known = _groups(model)
+  unknown = sorted(set(names) - set(known))
   if unknown:
     raise JaxlicError(
-      f"optimizer.slow has names out of {', '.join(known)}, got "
+      f"{field} has names out of {', '.join(known)}, got "
       f"{', '.join(unknown)}; correct it"
     )
+
+
+def _groups(model: Model) -> list[str]:
+  return sorted(jax.eval_shape(model.init, jax.random.key(0)))

@@ -6,30 +6,42 @@ A configuration has these fields, each read here once:
 |---|---|
 | name, weight_decay | "adam", or "adamw" with decoupled decay |
 | learning_rate, warmup_steps | the rate after a linear rise from 0 |
-| schedule | "constant", "cosine", "step" or "plateau", below |
+| schedule | "constant", "cosine", "step", "power" or "plateau", below |
 | steps, final | "cosine": falls to `final` times the rate at `steps` |
 | boundaries, factor | "step": times `factor` at each boundary |
+| delay, power | "power": times `(delay / (delay + step)) ** power` |
 | factor, window, patience | "plateau": times `factor` when the mean loss of |
 |   | `window` steps has not fallen for `patience` windows |
 | clip_norm | the global norm of a gradient is scaled down to this; inf: off |
 | slow, slow_factor | top-level parameters that learn slower |
+| only | top-level parameters that learn at all; (): all |
+| open_window | steps whose mean loss decides on opening a channel; 0: never |
+| open_threshold | a channel opens when less than this share was gained |
+| open_factor | the rate falls to this share where all are open and none gains |
 
 Parameters of the names in `types.FIXED` stay as they are, under decay too.
+
+A mask, `params["mask"]["open"]` [c] of ones and zeros, opens channel after
+channel: where the mean loss of a window is not lower than that of the window
+before by the threshold, the next one opens, and the windows begin anew.
 
 References:
   Kingma, Ba, "Adam", 2015; Loshchilov, Hutter, "Decoupled weight decay
   regularization", 2019; Begaint et al., "CompressAI", 2020 (halving on
   plateaus of a held-out loss; here the training loss itself is watched, since
-  it is the same on every host and part of the state).
+  it is the same on every host and part of the state); Theis, Shi, Cunningham,
+  Huszar, "Lossy image compression with compressive autoencoders", 2017, section
+  3.1 and eq. 13 ("power", opening; the threshold is not stated there).
 """
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array
 
 from jaxlic.types import FIXED, JaxlicError
 
@@ -55,20 +67,76 @@ def make(config: Any) -> optax.GradientTransformationExtraArgs:
         accumulation_size=config.window,
       )
     )
-  return _sparing(optax.with_extra_args_support(optax.chain(*parts)))
+  chain = optax.with_extra_args_support(optax.chain(*parts))
+  chain = _sparing(chain, tuple(config.only))
+  return _opening(chain, config) if config.open_window else chain
 
 
-def _sparing(chain: Any) -> optax.GradientTransformationExtraArgs:
-  """The same, with a state of the same shape, but nothing moves FIXED."""
+def _sparing(
+  chain: Any, only: tuple[str, ...]
+) -> optax.GradientTransformationExtraArgs:
+  """The same, with a state of the same shape, but nothing moves FIXED.
+
+  Nor, if there are names in `only`, parameters of other groups.
+  """
 
   def spare(path, moved):
-    return jnp.zeros_like(moved) if path[-1].key in FIXED else moved
+    rests = path[-1].key in FIXED or (only and path[0].key not in only)
+    return jnp.zeros_like(moved) if rests else moved
 
   def update(gradient, state, params=None, **extra):
     moved, state = chain.update(gradient, state, params, **extra)
     return jax.tree_util.tree_map_with_path(spare, moved), state
 
   return optax.GradientTransformationExtraArgs(chain.init, update)
+
+
+class Opening(NamedTuple):
+  """What decides on opening a channel, beside the optimizer's own state."""
+
+  inner: Any
+  total: Array  # sum of the window's losses so far
+  steps: Array  # int32, how many these are
+  previous: Array  # mean loss of the window before; inf: there is none
+  settled: Array  # bool: all are open, and no window gains any more
+
+
+def _opening(chain: Any, config: Any) -> optax.GradientTransformationExtraArgs:
+  """The same, but it opens the mask, and slows down after the last channel."""
+
+  def init(params: dict) -> Opening:
+    zero = jnp.zeros(())
+    return Opening(
+      chain.init(params), zero, zero.astype(int), zero + jnp.inf, zero > 0
+    )
+
+  def update(gradient, state: Opening, params=None, *, value, **extra):
+    moved, inner = chain.update(
+      gradient, state.inner, params, value=value, **extra
+    )
+    total, steps = state.total + value, state.steps + 1
+    ended, mean = steps == config.open_window, total / steps
+    # Of the first window, infinite: it is no gain to compare with.
+    gained = (state.previous - mean) / jnp.abs(state.previous)
+    stuck = ended & jnp.isfinite(state.previous)
+    stuck &= ~(gained >= config.open_threshold)
+    is_open = params["mask"]["open"]
+    opening = stuck & (is_open == 0).any()
+    settled = state.settled | (stuck & ~opening)
+    share = jnp.where(settled, config.open_factor, 1.0)
+    moved = jax.tree.map(lambda m: share * m, moved)
+    following = jax.nn.one_hot(is_open.argmin(), len(is_open))
+    moved["mask"] = {"open": following * opening}
+    previous = jnp.where(ended, mean, state.previous)
+    return moved, Opening(
+      inner,
+      jnp.where(ended, 0.0, total),
+      jnp.where(ended, 0, steps),
+      jnp.where(stuck, jnp.inf, previous),
+      settled,
+    )
+
+  return optax.GradientTransformationExtraArgs(init, update)
 
 
 def _learner(config: Any, factor: float) -> optax.GradientTransformation:
@@ -89,6 +157,7 @@ def _schedule(config: Any, factor: float) -> Callable:
   after = {
     "constant": lambda: optax.constant_schedule(rate),
     "plateau": lambda: optax.constant_schedule(rate),
+    "power": lambda: _power_schedule(config, rate),
     "cosine": lambda: optax.cosine_decay_schedule(rate, rest, config.final),
     "step": lambda: optax.piecewise_constant_schedule(
       rate,
@@ -106,6 +175,11 @@ def _schedule(config: Any, factor: float) -> Callable:
   return optax.join_schedules(
     [rise, after[config.schedule]()], [config.warmup_steps]
   )
+
+
+def _power_schedule(config: Any, rate: float) -> Callable:
+  delay, power = config.delay, config.power
+  return lambda step: rate * (delay / (delay + step)) ** power
 
 
 def _labels(params: dict, slow: tuple[str, ...]) -> dict:

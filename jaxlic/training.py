@@ -176,7 +176,7 @@ def make_step(model: Model, codec: Codec, chain: Any, config: Any) -> Callable:
   run. A step whose loss or gradient is not finite, or whose gradient norm is
   `config.loss.max_norm` or more, changes nothing but the counts.
   """
-  loss = _make_loss(model, codec, config.loss)
+  loss = make_loss(model, codec, config.loss)
 
   def step(
     state: State, images: UInt8[Array, "b H W 3"], index: UInt32[Array, "b"]
@@ -184,6 +184,7 @@ def make_step(model: Model, codec: Codec, chain: Any, config: Any) -> Callable:
     temperature = _anneal(config.loss, state.step)
 
     def mean_loss(params, images, index):
+      params = _frozen(params, config.optimizer.only)
       keys = jax.vmap(jax.random.fold_in, (None, 0))(state.key, index)
       return loss(params, images, keys, temperature)
 
@@ -213,8 +214,21 @@ def make_step(model: Model, codec: Codec, chain: Any, config: Any) -> Callable:
   return step
 
 
-def _make_loss(model: Model, codec: Codec, config: Any) -> Callable:
-  """The mean loss of some examples, and the means of its parts.
+def _frozen(params: Params, only: tuple[str, ...]) -> Params:
+  """The parameters; all that is FIXED, or in other groups, has no gradient."""
+
+  def freeze(path, leaf):
+    rests = path[-1].key in FIXED or (only and path[0].key not in only)
+    return jax.lax.stop_gradient(leaf) if rests else leaf
+
+  return jax.tree_util.tree_map_with_path(freeze, params)
+
+
+def make_loss(model: Model, codec: Codec, config: Any) -> Callable:
+  """Returns the mean loss of some examples, and the means of its parts.
+
+  The function takes parameters, uint8 images [b H W 3], keys [b] and the
+  surrogate's temperature; `config` is the part `loss` of a run's.
 
   Each image draws a quality of its own: a level, all equally likely, or for a
   `continuous` share of images any quality between. An image's loss is divided
@@ -298,6 +312,9 @@ def _follow(state: State, params: Params, decay: float) -> Params:
   # A young average follows closely, so that a short run has one worth using.
   age = state.step.astype(jnp.float32)
   decay = jnp.minimum(decay, (age + 1) / (age + 10))
-  return jax.tree.map(
-    lambda a, p: decay * a + (1 - decay) * p, state.average, params
-  )
+
+  def follow(path, a, p):
+    # What does not move has an average that does not.
+    return p if path[-1].key in FIXED else a + (1 - decay) * (p - a)
+
+  return jax.tree_util.tree_map_with_path(follow, state.average, params)

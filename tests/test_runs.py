@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import bmshj2018_hyperprior, lapped
+from configs import bmshj2018_hyperprior, lapped, theis2017
 from jaxlic import optimizer, parallel, runs, training
 from jaxlic.types import JaxlicError
 from tests.conftest import make_toy
@@ -63,6 +63,46 @@ def test_a_state_comes_back_as_it_was(tmp_path, config, state):
       getattr(found.state, name),
       getattr(saved, name),
     )
+
+
+def test_a_mask_goes_on_opening_in_the_middle_of_a_window(tmp_path, config):
+  own = theis2017.get_config("toy").optimizer
+  own.open_window = 4
+  chain = optimizer.make(own)
+  params = {"y": jnp.ones(2), "mask": {"open": jnp.asarray([1.0, 0.0, 0.0])}}
+  gradient = jax.tree.map(jnp.ones_like, params)
+
+  def steps(state, count):
+    for _ in range(count):
+      moved, inner = chain.update(
+        gradient, state.optimizer, state.params, value=jnp.float32(5.0)
+      )
+      after = jax.tree.map(jnp.add, state.params, moved)
+      state = state._replace(params=after, optimizer=inner)
+    return state
+
+  zero = jnp.int32(0)
+  fresh = training.State(
+    step=zero,
+    params=params,
+    average=params,
+    optimizer=chain.init(params),
+    key=jax.random.key(0),
+    totals={"steps": jnp.zeros(())},
+    skipped=zero,
+    streak=zero,
+  )
+  start = parallel.put(fresh)
+  with open_run(tmp_path, config) as run:
+    run.save(steps(start, 6), 6)
+  with open_run(tmp_path, config) as run:
+    found = run.restore(start).state
+  resumed, undisturbed = steps(found, 3), steps(start, 9)
+  # The second window of no gain ends at step 8.
+  np.testing.assert_array_equal(resumed.params["mask"]["open"], [1, 1, 0])
+  jax.tree.map(
+    np.testing.assert_array_equal, resumed.optimizer, undisturbed.optimizer
+  )
 
 
 def test_what_is_saved_may_change_at_once(tmp_path, config, state):

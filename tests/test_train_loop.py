@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import sys
+import types
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -82,6 +83,22 @@ def test_a_run_that_came_to_nothing_saves_nothing(monkeypatch, tmp_path):
 def test_no_checkpoint_is_of_a_streak_but_the_last(monkeypatch, tmp_path):
   assert loop(monkeypatch, tmp_path, skip=[4, 5]).saved == {10: 80}
   assert loop(monkeypatch, tmp_path, skip=[5, 10]).saved == {10: 80}
+
+
+def test_a_part_of_a_model_is_trained_from_a_codec():
+  config = default.get_config()
+  config.optimizer.only = ("log_scale",)
+  with pytest.raises(JaxlicError, match="which is at random; give start_from"):
+    train.begin(None, config, None, resumes=False)
+
+
+def test_no_training_starts_from_an_ensemble(monkeypatch):
+  config = default.get_config()
+  config.start_from = "BEST"
+  found = types.SimpleNamespace(architecture="ensemble")
+  monkeypatch.setattr(train.checkpoint, "load", lambda _: found)
+  with pytest.raises(JaxlicError, match="BEST is an ensemble; give one of its"):
+    train.begin(None, config, None, resumes=False)
 
 
 def test_an_error_without_words_is_explained():

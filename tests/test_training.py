@@ -262,7 +262,7 @@ def test_losses_are_divided_by_a_power_of_lambda(balance):
     return Outcome(images, {"y": jnp.full(len(images), 64.0)})
 
   built = codec.make(model)._replace(apply=apply)
-  loss = training._make_loss(model, built, config)
+  loss = training.make_loss(model, built, config)
   images, keys = jnp.zeros((1, 8, 8, 3), jnp.uint8), jax.random.key(0)[None]
   value, _ = loss({}, images, keys, 1.0)
   # One bit per pixel and no error; one of the eight levels was drawn.
@@ -351,7 +351,7 @@ def level_gradients():
   )(keys)
   chosen = keys[np.array([np.argmax(draws == s) for s in range(levels)])]
   image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)
-  loss = training._make_loss(model, built, config)
+  loss = training.make_loss(model, built, config)
   gradient = jax.jit(jax.grad(loss, has_aux=True))
 
   def of(keys):
