@@ -17,7 +17,12 @@ from configs import default
 from jaxlic.models import BACKBONES
 from jaxlic.types import JaxlicError
 
-SIZES = {"bmshj2018-hyperprior": {"width": 192, "latent": 320}}
+SIZES = {
+  "bmshj2018-hyperprior": {"width": 192, "latent": 320},
+  # Their own rates need symbols.
+  "theis2017": {"surrogate": "straight"},
+  "theis2017-mixture": {"surrogate": "straight"},
+}
 TINY = {
   "elic2022": {"width": 6, "latent": 8, "groups": (2, 3)},
   "ms2020": {"width": 6, "latent": 8, "slices": 2},

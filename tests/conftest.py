@@ -46,6 +46,9 @@ TOY_OPTIONS = {
   "gained": {"width": 6, "latent": 8},
   "cui2021": {"width": 6},
   "scgain": {"width": 6, "latent": 8, "hidden": 5},
+  "theis2017": {"width": 6, "latent": 8},
+  "theis2017-mixture": {"width": 6, "latent": 8},
+  "theis2017-scaled": {"width": 6, "latent": 8},
 }
 
 # The last layers before latents, and before scales.
@@ -91,7 +94,7 @@ def _draw(random, last, path, leaf):
       value *= last  # symbols or rows that are all 0 would test little
   elif name == "gamma":  # of GDN, which holds roots
     value = 0.1**0.5 * np.eye(*shape)
-  elif name == "beta":
+  elif name in ("beta", "open"):
     value = np.ones(shape)
   elif name.startswith("matrix"):  # of factorized densities, about x / 10
     value += np.log(np.expm1(10**-0.2 / shape[1]))

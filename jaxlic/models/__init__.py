@@ -15,6 +15,7 @@ from jaxlic.models import (
   mbt2018,
   ms2020,
   scgain,
+  theis2017,
 )
 from jaxlic.types import JaxlicError, Model
 
@@ -39,6 +40,14 @@ BACKBONES: dict[str, Callable[..., Model]] = {
   "ms2020": ms2020.make,
   "lvqac-minnen2018": lvqac.make_minnen,
   "lvqac-cheng2020": lvqac.make_cheng,
+  "theis2017": theis2017.make,
+  "theis2017-mixture": functools.partial(
+    theis2017.make,
+    density="mixture",
+    components=2,
+    padding="zero",
+    name="theis2017-mixture",
+  ),
 }
 MODELS: dict[str, Callable[..., Model]] = {
   "lapped": lapped.make,
@@ -46,6 +55,9 @@ MODELS: dict[str, Callable[..., Model]] = {
   "gained": functools.partial(gained.make, BACKBONES),
   "cui2021": cui2021.make,
   "scgain": scgain.make,
+  "theis2017-scaled": functools.partial(
+    theis2017.make, lambdas=theis2017.LAMBDAS, name="theis2017-scaled"
+  ),
 }
 
 

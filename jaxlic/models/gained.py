@@ -156,12 +156,21 @@ def multiply(
   return latent * gains.gain(params[f"log_{name}"], rate)
 
 
-def _check(lambdas: tuple[float, ...], hyper_input: str) -> None:
+def check_lambdas(what: str, lambdas: tuple[float, ...]) -> None:
+  """Checks that levels have weights of the distortion, in order.
+
+  Raises:
+    JaxlicError: If there are less than two, or they do not ascend from above 0.
+  """
   if len(lambdas) < 2 or min(lambdas) <= 0 or (np.diff(lambdas) <= 0).any():
     raise JaxlicError(
-      "a gained model has 2 levels or more, of ascending lambdas above 0, got "
+      f"{what} has 2 levels or more, of ascending lambdas above 0, got "
       f"{lambdas}; give them from the lowest rate to the highest"
     )
+
+
+def _check(lambdas: tuple[float, ...], hyper_input: str) -> None:
+  check_lambdas("a gained model", lambdas)
   if hyper_input not in HYPER_INPUTS:
     raise JaxlicError(
       f"the hyper analysis sees {' or '.join(HYPER_INPUTS)} latents, got "

@@ -84,6 +84,14 @@ COUNTS = {
   ],
   "cui2021": [({}, 27_125_292)],
   "scgain": [({}, 13_300_125)],
+  # Summed by hand in test_theis2017.py; densities of 6 and 2 Gaussians.
+  "theis2017": [
+    ({}, 3_033_068 + 96 * 12),
+    ({"quality": 1}, 2_783_180 + 64 * 12),
+    ({"open_at_first": 2}, 3_033_068 + 96 * 12 + 96),
+  ],
+  "theis2017-mixture": [({}, 3_033_068 + 96 * 6)],
+  "theis2017-scaled": [({}, 3_033_068 + 96 * 12 + 3 * 96)],
 }
 SMALL = {"width": 4, "latent": 6}
 OTHERS = {
@@ -94,8 +102,10 @@ OTHERS = {
   "cheng2020-anchor-checkerboard": {"width": 4},
   "elic2022": SMALL | {"groups": (1, 2), "context_widths": (4, 4)},
 }
-# Those of CompressAI's qualities; LVQAC has its own, see test_lvqac.py.
-PUBLISHED = [n for n in models.BACKBONES if not n.startswith("lvqac")]
+# Those of CompressAI's qualities; the others have tests of their own.
+PUBLISHED = [
+  n for n in models.BACKBONES if not n.startswith(("lvqac", "theis2017"))
+]
 CHENG = [name for name in PUBLISHED if name.startswith("cheng2020")]
 NORMALIZED = [
   "bmshj2018-factorized",

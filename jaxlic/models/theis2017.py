@@ -1,0 +1,233 @@
+"""The compressive autoencoder, its mixture variant, and scales that retarget.
+
+    analysis   normalize conv5/2 conv5/2 3 residual blocks conv5/2   y, stride 8
+    synthesis  conv3 up  3 residual blocks  conv3 up  conv3 up  denormalize clip
+
+"up" moves channels into 2x2 pixels. Convolutions of the analysis are valid ones
+of the mirrored image, those of the synthesis are padded with zeros. Every
+channel of y has one learned density, a mixture of zero-mean Gaussians; of the
+variant, of Gaussians, and nothing is mirrored.
+
+Channels may open one after another in training: those of y are multiplied by
+`params["mask"]["open"]` [c], ones and zeros, see `jaxlic/optimizer.py`. A
+closed channel costs what 0 does, whatever the image: trained with the bound,
+1/4 bit per position there, and 1/8 in files.
+
+One trained network serves other rates by scales: `round(scale * y) / scale`,
+a scale per channel and level, interpolated between levels. Only they are
+trained then. Scales of 1 are the model without.
+
+References:
+  Theis, Shi, Cunningham, Huszar, "Lossy image compression with compressive
+  autoencoders", 2017, sections 2 and 3.1; the widths of the layers are those
+  of its public reimplementations. It does not say, and so may differ in: the
+  slope of the rectifiers, the number of Gaussians, whether blocks are valid
+  convolutions too (here they are, unless the padding is "strided"), whether a
+  coefficient of the mask is a channel, and the unit of the distortion's
+  weight, hence LAMBDAS. Differs in tables made from
+  the density, where the paper counts symbols, and in the density of scaled
+  latents, which is scaled with them unless `follow` is off, as in eq. 9.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxlic.entropy import channel_mixtures, channelwise, factorized
+from jaxlic.models import bmshj2018, gained, precision
+from jaxlic.nn import gains
+from jaxlic.nn.compressive import MARGINS, Analysis, Synthesis
+from jaxlic.quantize import rounding, straight, surrogates
+from jaxlic.types import (
+  JaxlicError,
+  Model,
+  ModelSpec,
+  Prediction,
+  Quantizer,
+  Stage,
+  StageSpec,
+)
+
+STRIDE = 8  # pixels per position of y
+WIDTH = 128
+# The three models of the ensemble: weights of 255^2 * MSE against bits per
+# pixel, and channels of y. They have the ratios of the paper's beta, and span
+# its rates. Its 64 channels, for low rates, go with a beta of 0.2, the others
+# with 0.05 and 0.01: hence it is taken to weigh the rate, although eq. 2 has it
+# before the distortion.
+LAMBDAS = (0.005, 0.02, 0.1)
+LATENTS = (64, 96, 96)
+DENSITIES = {
+  "scales": channel_mixtures.scale_mixture,
+  "mixture": channel_mixtures.gaussian_mixture,
+  "factorized": lambda components: factorized.FAMILY,
+}
+RATES = ("bound", "exact")
+STRAIGHT = ("straight", "stochastic")  # surrogates that give symbols
+
+
+def make(
+  *,
+  quality: int = 2,
+  width: int = WIDTH,
+  latent: int | None = None,
+  lambdas: tuple[float, ...] = (),
+  follow: bool = True,
+  density: str = "scales",
+  components: int = 6,
+  padding: str = "mirror",
+  surrogate: str = "straight",
+  rated: str = "bound",
+  open_at_first: int | None = None,
+  dtype: str = "float32",
+  name: str = "theis2017",
+) -> Model:
+  """Returns the compressive autoencoder of a published quality.
+
+  Args:
+    quality: 1 (fewest bits) to 3: the weight of the distortion, and y's width.
+    width: Channels of the residual blocks; the first layer has half as many.
+    latent: Channels of y, instead of the quality's.
+    lambdas: The weight of the distortion at each level of the scales, which
+      ascend; (): no scales, and one rate. Scales begin at 1; to train only
+      them, start from a codec without, with optimizer.only = ("log_scale",).
+    follow: Whether the density is scaled with what it rates.
+    density: Of every channel: "scales", a mixture of zero-mean Gaussians;
+      "mixture", one of Gaussians; or "factorized", see entropy/factorized.py.
+    components: Gaussians of a mixture.
+    padding: "mirror"; "strided", where blocks are padded with zeros and the
+      image less mirrored; or "zero", where nothing is mirrored.
+    surrogate: What stands for rounding in training, "straight" or "stochastic";
+      with the exact rate, any of quantize/surrogates.py.
+    rated: The rate of training, "bound" or "exact"; files have the exact one.
+    open_at_first: Channels of y that are open before training opens more; None:
+      all, and there is no mask.
+    dtype: What the convolutions compute in, see nn/__init__.py.
+    name: The model's name.
+
+  Raises:
+    JaxlicError: If an option has a value that is not listed, a mixture has no
+      component, lambdas do not ascend, or the mask has no such channels.
+  """
+  bmshj2018.check_quality(quality, len(LAMBDAS), "Theis 2017")
+  latent = LATENTS[quality - 1] if latent is None else latent
+  _check("a density", density, DENSITIES)
+  _check("a padding", padding, MARGINS)
+  if lambdas:
+    gained.check_lambdas("a scaled model", lambdas)
+  _check_open(open_at_first, latent)
+  dtype = precision.checked(dtype)
+  spec = ModelSpec(
+    name,
+    STRIDE,
+    levels=len(lambdas),
+    lambdas=tuple(lambdas) or (LAMBDAS[quality - 1],),
+  )
+  net = _Net(Analysis(width, latent, padding, dtype), Synthesis(width, dtype))
+  family = DENSITIES[density](components)
+  bound = rated == "bound"
+  made = channelwise.make("y_density", family, bound=bound)
+  if lambdas and follow:
+    made = channelwise.make_scaled(
+      "y_density", family, "log_scale", bound=bound
+    )
+  stage = Stage(
+    StageSpec("y", STRIDE, latent),
+    _quantizer(surrogate, rated),
+    made,
+    _predict(latent),
+    bmshj2018.absorb_as("y"),
+  )
+  return _model(spec, net, family, stage, open_at_first)
+
+
+class _Net(NamedTuple):
+  """The transforms."""
+
+  analysis: Analysis
+  synthesis: Synthesis
+
+
+def _model(
+  spec: ModelSpec,
+  net: _Net,
+  family: channelwise.Family,
+  stage: Stage,
+  open_at_first: int | None,
+) -> Model:
+  latent = net.analysis.latent
+
+  def init(key: Array) -> dict:
+    analysis_key, synthesis_key, density_key = jax.random.split(key, 3)
+    image, y = jnp.zeros((1, STRIDE, STRIDE, 3)), jnp.zeros((1, 1, 1, latent))
+    params = {
+      "analysis": net.analysis.init(analysis_key, image),
+      "synthesis": net.synthesis.init(synthesis_key, y),
+      "y_density": family.init(density_key, latent),
+    }
+    if open_at_first is not None:
+      is_open = jnp.arange(latent) < open_at_first
+      params["mask"] = {"open": is_open.astype(jnp.float32)}
+    if spec.levels:
+      params["log_scale"] = jnp.zeros((spec.levels, latent))
+    return params
+
+  def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> Array:
+    return net.analysis.apply(params["analysis"], image)
+
+  def latents(params: dict, y: Float[Array, "b h w c"], rate) -> dict:
+    if open_at_first is not None:
+      y = y * params["mask"]["open"]
+    if spec.levels:
+      y = y * gains.gain(params["log_scale"], rate)
+    return {"y": y}
+
+  def synthesize(params: dict, context: dict) -> Float[Array, "b H W 3"]:
+    y = context["y"]
+    if spec.levels:
+      y = y / gains.gain(params["log_scale"], context["rate"])
+    return net.synthesis.apply(params["synthesis"], y)
+
+  return Model(spec, init, analyze, latents, (stage,), synthesize)
+
+
+def _predict(channels: int) -> Callable:
+  """A `predict` of mean 0, whose scale is the rate."""
+
+  def predict(params: dict, context: dict, grid) -> Prediction:
+    rate = context["rate"][:, None, None, None]
+    shape = (len(rate), *grid, channels)
+    return Prediction(jnp.zeros(shape), jnp.broadcast_to(rate, shape))
+
+  return predict
+
+
+def _quantizer(surrogate: str, rated: str) -> Quantizer:
+  _check("rated", rated, RATES)
+  if rated == "exact":
+    return surrogates.make(surrogate)
+  if surrogate not in STRAIGHT:
+    raise JaxlicError(
+      f"the bound needs symbols, of surrogate {' or '.join(STRAIGHT)}, got "
+      f"{surrogate!r}; choose one, or rated exact"
+    )
+  with_noise = straight.noisy(surrogates.SURROGATES[surrogate])
+  return rounding.make(with_noise)
+
+
+def _check(name: str, value: str, known: Iterable[str]) -> None:
+  if value not in known:
+    raise JaxlicError(
+      f"{name} is one of {', '.join(known)}, got {value!r}; choose one of them"
+    )
+
+
+def _check_open(open_at_first: int | None, latent: int) -> None:
+  if open_at_first is not None and not 1 <= open_at_first <= latent:
+    raise JaxlicError(
+      f"of {latent} channels 1..{latent} are open at first, got "
+      f"{open_at_first}; correct it"
+    )
