@@ -40,7 +40,7 @@ def estimate(folder: str, model: str) -> int:
   outside, excess = 0, []
   for path in images.list_photos(folder):
     photo = images.read(path)
-    for quality in range(trained.model.spec.max_quality + 1):
+    for quality in range(trained.spec.max_quality + 1):
       data = files.compress_photo(photo, quality=quality, model=trained)
       image = photo.pixels / np.float32(255)
       bits = trained.codec.evaluate(trained.params, image, quality).bits

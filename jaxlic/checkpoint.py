@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -22,7 +23,7 @@ from zipfile import BadZipFile
 import jax
 import numpy as np
 
-from jaxlic import codec, models
+from jaxlic import codec, ensemble, models
 from jaxlic.coding import container, mixture_tables
 from jaxlic.coding import tables as integer_tables
 from jaxlic.data import output
@@ -31,10 +32,11 @@ from jaxlic.types import (
   Codec,
   JaxlicError,
   MixtureTables,
-  Model,
+  ModelSpec,
   Params,
 )
 
+ENSEMBLE = "ensemble"  # the architecture of codecs that are several
 FILES = ("codec.json", "weights.npz", "tables.npz")
 # What reading a damaged file raises, from JSON, NumPy and zip files.
 _DAMAGE = (
@@ -57,7 +59,7 @@ class Trained(NamedTuple):
   architecture: str
   options: dict[str, Any]
   fingerprint: int  # 32-bit hash of weights and tables, kept in every file
-  model: Model
+  spec: ModelSpec
   codec: Codec
   params: Params
   tables: dict[str, AnyTables]
@@ -120,7 +122,7 @@ def load(folder: str | Path) -> Trained:
     arrays = _read_npz(Path(folder, "tables.npz"))
     fingerprint = int(about.pop("fingerprint"))
     sound = fingerprint == _fingerprint(about, weights, arrays)
-    model, built = _built(about["architecture"], json.dumps(about["options"]))
+    spec, built = _built(about["architecture"], json.dumps(about["options"]))
   except JaxlicError:
     raise
   except _DAMAGE as error:
@@ -137,10 +139,56 @@ def load(folder: str | Path) -> Trained:
     architecture=about["architecture"],
     options=about["options"],
     fingerprint=fingerprint,
-    model=model,
+    spec=spec,
     codec=built,
     params=_nested(weights),
     tables=_tables(arrays),
+  )
+
+
+def join(
+  folder: str | Path,
+  *,
+  name: str,
+  members: Sequence[Trained],
+  lambdas: Sequence[float] = (),
+) -> Trained:
+  """Writes codecs as one that codes each image with the best of them.
+
+  Args:
+    folder: As in `export`.
+    name: As in `export`.
+    members: The codecs, 2 to 256, none an ensemble.
+    lambdas: As in `ensemble.spec_of`.
+
+  Raises:
+    JaxlicError: As `export` and `ensemble.spec_of`; or if the directory holds
+      a codec.
+  """
+  if any(member.architecture == ENSEMBLE for member in members):
+    raise JaxlicError(
+      "members of an ensemble are no ensembles; give the members of each"
+    )
+  if Path(folder, "codec.json").exists():
+    raise JaxlicError(
+      f"an ensemble's folder holds no codec yet, {folder} does; give another"
+    )
+  spec = ensemble.spec_of([member.spec for member in members], lambdas)
+  params = {str(k): member.params for k, member in enumerate(members)}
+  return export(
+    folder,
+    name=name,
+    architecture=ENSEMBLE,
+    options={
+      "members": [
+        {"architecture": m.architecture, "options": m.options} for m in members
+      ],
+      "lambdas": list(spec.lambdas),
+    },
+    params=params,
+    # As the members' were, so that they code as before.
+    dtype="float16" if _halves(params) else "float32",
+    tables=ensemble.join([member.tables for member in members]),
   )
 
 
@@ -163,11 +211,28 @@ def _stored(params: Params, dtype: np.dtype) -> dict[str, np.ndarray]:
   return weights
 
 
+def _halves(params: Params) -> bool:
+  """Whether half precision holds all parameters."""
+  with np.errstate(over="ignore"):
+    return all(
+      np.array_equal(np.asarray(leaf, np.float16), leaf)
+      for leaf in jax.tree.leaves(params)
+    )
+
+
 @functools.lru_cache(maxsize=8)
-def _built(architecture: str, options: str) -> tuple[Model, Codec]:
+def _built(architecture: str, options: str) -> tuple[ModelSpec, Codec]:
   """The functions of an architecture, shared so that they compile once."""
-  model = models.make(architecture, **json.loads(options))
-  return model, codec.make(model)
+  given = json.loads(options)
+  if architecture == ENSEMBLE:
+    made = [
+      models.make(member["architecture"], **member["options"])
+      for member in given["members"]
+    ]
+    spec = ensemble.spec_of([m.spec for m in made], given["lambdas"])
+    return spec, ensemble.make(spec, made)
+  model = models.make(architecture, **given)
+  return model.spec, codec.make(model)
 
 
 def _flat(params: Params) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def to_csv(points: Sequence[Point]) -> str:
 
 def _checked(model: Trained, qualities: Sequence[float] | None) -> list[float]:
   """The qualities, before hours are spent on the first of them."""
-  top = model.model.spec.max_quality
+  top = model.spec.max_quality
   if not top:
     return [0.0]
   if qualities is None:

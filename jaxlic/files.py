@@ -91,12 +91,12 @@ def compress_photo(
 ) -> bytes:
   """As `compress`, keeping what else a photograph has."""
   trained = loaded(model)
-  if quality_map is not None and not trained.model.spec.quality_map:
+  if quality_map is not None and not trained.spec.quality_map:
     raise JaxlicError(
       f"{trained.name} takes no quality map; name a codec of scgain as model"
     )
   if quality is None:
-    quality = trained.model.spec.max_quality / 2
+    quality = trained.spec.max_quality / 2
   payload = trained.codec.encode(
     trained.params,
     trained.tables,

@@ -1,7 +1,8 @@
 """The quality whose file has a wanted rate or distortion.
 
 Codecs with gain units have a quality for every rate. Rate and distortion grow
-with it, smoothly, so few encodes find it: the middle of the scale, the end
+with it, smoothly (of ensembles of one-rate codecs in steps, of which the search
+takes the nearest), so few encodes find it: the middle of the scale, the end
 beyond the target, and then the quality at which a curve through the nearest
 three, in the logarithm of the rate or in decibels, has the target.
 """
@@ -95,7 +96,7 @@ def search(
   """As `compress_to`, keeping what else a photograph has."""
   goal = _goal(photo, target_bpp, target_psnr_db)
   trained = files.loaded(model)
-  top = float(trained.model.spec.max_quality)
+  top = float(trained.spec.max_quality)
   if not top:
     raise JaxlicError(
       f"a target needs a codec of many rates, {trained.name} has one; name "

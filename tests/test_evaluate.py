@@ -79,8 +79,8 @@ def test_by_default_all_levels_are_measured(model, tmp_path):
 def test_models_of_one_rate_give_one_point(model, tmp_path):
   Image.fromarray(noise(48, 48, 3)).save(tmp_path / "0.png")
   # Its codec would still read the quality, which is 0 here.
-  spec = model.model.spec.__class__("single", model.model.spec.stride)
-  single = model._replace(model=model.model._replace(spec=spec))
+  spec = model.spec.__class__("single", model.spec.stride)
+  single = model._replace(spec=spec)
   curve = evaluate.curve(
     [tmp_path / "0.png"], model=single, qualities=[3.0, 9.0]
   )

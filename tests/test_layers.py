@@ -33,6 +33,7 @@ ARROWS = {
   "workdir": ("types", "data"),
   "runs": ("types", "data", "training", "workdir"),
   "complexity": ("types", "serial", "codec"),
+  "ensemble": ("types", "codec", "models"),
   "checkpoint": (
     "types",
     "coding.container",
@@ -41,6 +42,7 @@ ARROWS = {
     "data",
     "codec",
     "models",
+    "ensemble",
   ),
   "compressai": (
     "types",

@@ -154,6 +154,19 @@ def export(options: Namespace) -> None:
   print(_codec_line(options, trained))
 
 
+def ensemble(options: Namespace) -> None:
+  """Codecs to the folder of one that has them all."""
+  from jaxlic import checkpoint, pretrained
+
+  trained = checkpoint.join(
+    options.target,
+    name=_codec_name(options),
+    members=[pretrained.load(member) for member in options.members],
+    lambdas=options.lambdas,
+  )
+  print(_codec_line(options, trained))
+
+
 def import_compressai(options: Namespace) -> None:
   """A checkpoint of CompressAI to a codec's folder."""
   from jaxlic.compressai import convert
@@ -196,6 +209,7 @@ def prepare(options: Namespace) -> None:
     options.folder,
     options.target,
     tile=options.tile,
+    max_side=options.max_side,
     progress=partial(tqdm, disable=None, unit="image"),
   )
   print(

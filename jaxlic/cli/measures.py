@@ -86,19 +86,21 @@ def demo(options: Namespace) -> None:
 
 def _codecs() -> list[dict[str, Any]]:
   from jaxlic import checkpoint, complexity, pretrained
+  from jaxlic import models as registry
 
   rows = []
   for name in pretrained.names():
     codec = pretrained.load(name)
+    model = registry.make(codec.architecture, **codec.options)
     rows.append(
       {
         "name": name,
         "fingerprint": f"{codec.fingerprint:#010x}",
         "architecture": codec.architecture,
-        "max_quality": codec.model.spec.max_quality,
+        "max_quality": codec.spec.max_quality,
         "bytes": checkpoint.size_bytes(pretrained.folder(name)),
       }
-      | _cost(complexity.measure(codec.model))
+      | _cost(complexity.measure(model))
     )
   return rows
 

@@ -102,6 +102,20 @@ def _add_files(add: Callable) -> None:
     help="default last",
   )
 
+  command = add("ensemble", help="join codecs; each image gets the best one")
+  command.set_defaults(run=commands.ensemble)
+  command.add_argument("target", metavar="OUT_DIR")
+  command.add_argument("members", nargs="+", metavar="NAME_OR_DIR")
+  command.add_argument("--name", help=_NAME_HELP)
+  command.add_argument(
+    "--lambdas",
+    type=_numbers,
+    default=(),
+    metavar="L,...",
+    help="weights of 255^2 * MSE against bits per pixel, one per whole "
+    "quality, ascending; default: the members'",
+  )
+
   command = add("import", help="make a codec of another library's checkpoint")
   sources = command.add_subparsers(metavar="SOURCE", required=True)
   command = sources.add_parser(
@@ -129,6 +143,12 @@ def _add_files(add: Callable) -> None:
     type=int,
     metavar="SIDE",
     help="store samples, cut into tiles: much faster to read, and larger",
+  )
+  command.add_argument(
+    "--max-side",
+    type=int,
+    metavar="SIDE",
+    help="shrink photographs of a longer side to it first, such as 1536",
   )
 
 

@@ -125,7 +125,8 @@ def test_a_full_disk_is_refused(folder, target, monkeypatch):
 @pytest.mark.parametrize(
   ("options", "match"),
   [
-    ({"tile": 0}, "side of 1 pixel or more, got 0"),
+    ({"tile": 0}, "tiles have a side of 1 pixel or more, got 0"),
+    ({"max_side": 0}, "photographs have a side of 1 pixel or more, got 0"),
     ({"target": "a.bin"}, "a.bin: record files end in .array_record"),
     ({"target": "missing/a.array_record"}, "no folder .*missing; create it"),
     ({"folder": "missing"}, "missing: no such folder"),
@@ -150,7 +151,8 @@ def test_prepare_says_what_it_wrote(damaged, target, capsys):
 
 
 def test_prepare_cuts_tiles(folder, target, capsys):
-  assert cli.main(["prepare", str(folder), str(target), "--tile", "4"]) == 0
+  words = ["--tile", "4", "--max-side", "99"]
+  assert cli.main(["prepare", str(folder), str(target), *words]) == 0
   assert "3 photographs, 10 records" in capsys.readouterr().out
 
 
@@ -171,3 +173,25 @@ def test_prepare_refuses_in_one_line(folder, monkeypatch, capsys, words, match):
   out, err = capsys.readouterr()
   assert (code, out) == (2, "")
   assert match in err and err.startswith("jaxlic: ") and err.count("\n") == 1
+
+
+def test_large_photographs_are_shrunk_and_small_ones_stored_as_they_are(
+  tmp_path, target
+):
+  tmp_path.joinpath("photos").mkdir()
+  ramp = np.arange(40)[:, None, None] + np.zeros((40, 20, 3))
+  for name, photo in (("large", ramp), ("small", ramp[:10])):
+    path = tmp_path / "photos" / f"{name}.png"
+    Image.fromarray(photo.astype(np.uint8)).save(path)
+  pack.pack(tmp_path / "photos", target, max_side=20)
+  large, small = records(target)
+  assert large.data.startswith(b"\x89PNG")
+  shrunk = sources.decode(large).astype(float)
+  assert shrunk.shape == (20, 10, 3)
+  # Means of two rows each, but for the filter's reach at the ends.
+  np.testing.assert_allclose(
+    shrunk[2:-2, :, 0], ramp[4:-4:2, :10, 0] + 0.5, atol=0.51
+  )
+  assert small.data == (tmp_path / "photos" / "small.png").read_bytes()
+  packed = pack.pack(tmp_path / "photos", target, max_side=20, tile=10)
+  assert packed.records == 2 + 2

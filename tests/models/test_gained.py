@@ -151,7 +151,7 @@ def test_files_of_random_qualities_show_what_was_evaluated(
     params=with_gains(make_toy(name)[2], random_rows),
   )
   pixels = np.uint8(255 * picture(48, 40))
-  top, estimates = made.model.spec.max_quality, set()
+  top, estimates = made.spec.max_quality, set()
   for quality in np.random.default_rng(1).uniform(0, top, count):
     data = files.compress(pixels, quality=quality, model=made)
     shown = files.decompress(data, model=made)
