@@ -23,6 +23,7 @@ NAMES = [
   "cheng2020-attn",
   "elic2022",
   "ms2020",
+  "theis2017",
 ]
 
 
