@@ -33,6 +33,7 @@ from jaxlic import (
   models,
   optimizer,
   parallel,
+  pretrained,
   runs,
   training,
   validation,
@@ -127,16 +128,27 @@ def begin(
     )
   if not source or (resumes and not Path(source).exists()):
     return initial
-  trained = checkpoint.load(source)
+  trained = pretrained.load(source)
   if trained.architecture == checkpoint.ENSEMBLE:
     raise JaxlicError(
       f"training starts from a codec of one model, {source} is an ensemble; "
       "give one of its members"
     )
   params = trained.params
-  for name in training.added(initial, params):
+  added, only = training.added(initial, params), config.optimizer.only
+  if only and set(added) - set(only):
+    raise JaxlicError(
+      f"only {', '.join(only)} is trained, but {source} has no "
+      f"{', '.join(sorted(set(added) - set(only)))}; give model.options as it "
+      f"has them: {trained.options}"
+    )
+  try:
+    begun = training.begin_with(initial, params, chain)
+  except JaxlicError as error:
+    raise JaxlicError(f"{error}; {source} has {trained.options}") from error
+  for name in added:
     logging.warning("%s has no %s, which starts afresh", source, name)
-  return training.begin_with(initial, params, chain)
+  return begun
 
 
 def train(config, run, logs, step, state, batches, held_out, next_example):

@@ -20,7 +20,10 @@ def get_config(size: str = "published") -> default.ConfigDict:
       "options": {
         "quality": 2,
         "width": 128,
+        "density": "mixture",  # or scales, factorized
         "components": 2,
+        "padding": "zero",  # or mirror, strided
+        "open_at_first": 0,  # channels; 0: all
         "surrogate": "straight",  # or stochastic, noise, mixed, ...
         "rated": "exact",  # or bound
       },

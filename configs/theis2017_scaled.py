@@ -3,8 +3,8 @@
 Command: jaxlic export RUN CODEC
          python train.py --config=configs/theis2017_scaled.py --workdir=SCALED \
            --config.start_from=CODEC --config.data.folder=PHOTOS
-  with the options of the model that RUN trained. Everything but the scales
-  stays as it is, to the last bit.
+  with model.options as RUN had them. Everything but the scales stays as it is,
+  to the last bit.
 Recipe: Theis, Shi, Cunningham, Huszar, "Lossy image compression with
   compressive autoencoders", 2017, section 3.1: Adam at 1e-3, times
   (1000 / (1000 + step))^0.8, for 10,000 steps; crops and batches as before.
@@ -34,8 +34,7 @@ def get_config(size: str = "published") -> default.ConfigDict:
         "padding": "mirror",  # or strided, zero
         "surrogate": "straight",  # or stochastic
         "rated": "bound",  # or exact
-        # Whether there is a mask, as configs/theis2017.py has; None: none.
-        "open_at_first": 2,
+        "open_at_first": 2,  # as the codec has it; 0: it has no mask
       },
     }
   )

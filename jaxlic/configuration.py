@@ -42,7 +42,8 @@ def check(config: Any, model: Model, *, devices: int) -> None:
   if config.optimizer.open_window and "mask" not in _groups(model):
     raise JaxlicError(
       "optimizer.open_window is 0 for a model without a mask, got "
-      f"{config.optimizer.open_window}; set model.options.open_at_first"
+      f"{config.optimizer.open_window}; set it to 0, or if the model has it, "
+      "model.options.open_at_first"
     )
 
 

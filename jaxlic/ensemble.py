@@ -54,8 +54,8 @@ def spec_of(
 
   Args:
     members: Those of its members.
-    lambdas: The weight of the distortion at each level, ascending; (): that of
-      each member of one rate, or those of members of many rates.
+    lambdas: The weight of the distortion at each level, ascending; (): those
+      of the first member of many rates, or else of all members.
 
   Raises:
     JaxlicError: If there are less than 2 members or more than 256; if one takes
@@ -65,7 +65,7 @@ def spec_of(
   if not 2 <= len(members) <= MOST_MEMBERS:
     raise JaxlicError(
       f"an ensemble has 2 to {MOST_MEMBERS} members, got {len(members)}; give "
-      "so many codecs"
+      "more codecs, or fewer"
     )
   for member in members:
     if member.quality_map:
@@ -73,8 +73,7 @@ def spec_of(
         f"members of an ensemble take no quality map, {member.name} does; "
         "leave it out"
       )
-  own = {value for member in members for value in member.lambdas}
-  lambdas = tuple(lambdas) or tuple(sorted(own))
+  lambdas = tuple(lambdas) or _own_lambdas(members)
   gained.check_lambdas("an ensemble", lambdas)
   for member in members:
     if member.levels not in (0, len(lambdas)):
@@ -84,6 +83,20 @@ def spec_of(
       )
   stride = math.lcm(*(member.stride for member in members))
   return ModelSpec("ensemble", stride, levels=len(lambdas), lambdas=lambdas)
+
+
+def _own_lambdas(members: Sequence[ModelSpec]) -> tuple[float, ...]:
+  """Those of the members, if none are given."""
+  for member in members:
+    if member.levels:
+      return member.lambdas
+  own = tuple(sorted({value for m in members for value in m.lambdas}))
+  if len(own) < 2:
+    raise JaxlicError(
+      "an ensemble weighs the distortion by its members' lambdas, all of these "
+      f"have {own[0]}; give lambdas, one for each whole quality"
+    )
+  return own
 
 
 def make(spec: ModelSpec, models: Sequence[Model]) -> Codec:

@@ -175,7 +175,7 @@ def test_the_toy_takes_a_step_in_bfloat16(name):
     ("optimizer.open_factor", 0.0, "open_factor is positive, got 0.0"),
     ("optimizer.open_window", -1, "open_window is 0 or more, got -1"),
     ("optimizer.open_threshold", -0.1, "threshold is 0 or more, got -0.1"),
-    ("optimizer.open_window", 9, "without a mask, got 9; .* open_at_first"),
+    ("optimizer.open_window", 9, "without a mask, got 9; set it to 0, or"),
     ("loss.distortion", "ms-ssim", "data.crop is 161 or more for MS-SSIM"),
     ("loss.lambdas", (0.1, 0.2), "needs 1 weights of mse, got 2"),
   ],

@@ -180,7 +180,7 @@ MAP = ModelSpec("map", 8, levels=2, lambdas=(0.01, 0.1), quality_map=True)
 def test_lambdas_are_the_members_unless_they_are_given():
   assert ensemble.spec_of([TWO, ONE]).lambdas == (0.01, 0.1)
   assert ensemble.spec_of([TWO, ONE]).stride == 16
-  assert ensemble.spec_of([ONE, MANY, TWO]).levels == 3
+  assert ensemble.spec_of([ONE, MANY, TWO]).lambdas == MANY.lambdas
   assert ensemble.spec_of([ONE, TWO], [1.0, 2.0, 3.0]).levels == 3
 
 
@@ -188,7 +188,9 @@ def test_lambdas_are_the_members_unless_they_are_given():
   ("specs", "lambdas", "match"),
   [
     ([ONE], (), "has 2 to 256 members, got 1"),
-    ([ONE, ONE], (), "an ensemble has 2 levels or more"),
+    ([ONE, ONE], (), "all of these have 0.01; give lambdas, one for each"),
+    ([ONE, TWO], (0.1, float("inf")), "an ensemble has 2 levels or more"),
+    ([ONE, TWO], (0.1, float("nan")), "an ensemble has 2 levels or more"),
     ([ONE, TWO], (0.2, 0.1), "ascending lambdas above 0"),
     ([ONE, MANY], (0.1, 0.2), "the ensemble's 2 levels, many has 3"),
     ([ONE, MAP], (), "take no quality map, map does"),

@@ -92,11 +92,25 @@ def test_a_part_of_a_model_is_trained_from_a_codec():
     train.begin(None, config, None, resumes=False)
 
 
+def test_what_is_not_trained_comes_from_the_codec(monkeypatch):
+  config = default.get_config()
+  config.start_from = "CODEC"
+  config.optimizer.only = ("log_scale",)
+  found = types.SimpleNamespace(
+    architecture="theis2017", options={"width": 6}, params={"analysis": 0}
+  )
+  monkeypatch.setattr(train.pretrained, "load", lambda _: found)
+  params = {"analysis": 0, "mask": 0, "log_scale": 0}
+  initial = training.State(0, params, {}, (), (), {}, 0, 0)
+  with pytest.raises(JaxlicError, match="CODEC has no mask; .*{'width': 6}"):
+    train.begin(initial, config, None, resumes=False)
+
+
 def test_no_training_starts_from_an_ensemble(monkeypatch):
   config = default.get_config()
   config.start_from = "BEST"
   found = types.SimpleNamespace(architecture="ensemble")
-  monkeypatch.setattr(train.checkpoint, "load", lambda _: found)
+  monkeypatch.setattr(train.pretrained, "load", lambda _: found)
   with pytest.raises(JaxlicError, match="BEST is an ensemble; give one of its"):
     train.begin(None, config, None, resumes=False)
 

@@ -109,7 +109,7 @@ def _add_files(add: Callable) -> None:
   command.add_argument("--name", help=_NAME_HELP)
   command.add_argument(
     "--lambdas",
-    type=_numbers,
+    type=_lambdas,
     default=(),
     metavar="L,...",
     help="weights of 255^2 * MSE against bits per pixel, one per whole "
@@ -200,6 +200,15 @@ def _add_quality(command: Any) -> None:
 
 def _add_json(command: argparse.ArgumentParser) -> None:
   command.add_argument("--json", action="store_true", help="for programs")
+
+
+def _lambdas(text: str) -> list[float]:
+  try:
+    return [float(word) for word in text.split(",")]
+  except ValueError:
+    raise argparse.ArgumentTypeError(
+      f"numbers separated by commas, such as 0.005,0.02,0.1, got {text!r}"
+    ) from None
 
 
 def _checkpoint(text: str) -> str | int:

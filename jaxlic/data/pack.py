@@ -68,7 +68,9 @@ def pack(
   """
   for what, side in (("tiles", tile), ("photographs", max_side)):
     if side is not None and side < 1:
-      raise JaxlicError(f"{what} have a side of 1 pixel or more, got {side}")
+      raise JaxlicError(
+        f"{what} have a side of 1 pixel or more, got {side}; give a larger one"
+      )
   if Path(target).suffix != sources.SUFFIX:
     raise JaxlicError(
       f"{target}: record files end in {sources.SUFFIX}; give it that suffix"

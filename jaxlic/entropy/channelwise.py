@@ -39,7 +39,7 @@ TAIL_MASS = 1e-9  # outside a row's symbols, in all
 LIKELIHOOD_MIN = 1e-9  # caps a symbol at 29.9 bits in the loss
 SEARCH_RADIUS = 2.0**16
 MAX_RADIUS = 2**14
-STEPS = 4  # rates per level that have tables, of scaled densities
+STEPS = 16  # rates per level that have tables, of scaled densities
 
 
 Points = Float[Array, "c n"]

@@ -162,7 +162,8 @@ def check_lambdas(what: str, lambdas: tuple[float, ...]) -> None:
   Raises:
     JaxlicError: If there are less than two, or they do not ascend from above 0.
   """
-  if len(lambdas) < 2 or min(lambdas) <= 0 or (np.diff(lambdas) <= 0).any():
+  ascend = len(lambdas) > 1 and (np.diff(lambdas) > 0).all()
+  if not (ascend and min(lambdas) > 0 and np.isfinite(lambdas).all()):
     raise JaxlicError(
       f"{what} has 2 levels or more, of ascending lambdas above 0, got "
       f"{lambdas}; give them from the lowest rate to the highest"

@@ -81,7 +81,7 @@ def make(
   padding: str = "mirror",
   surrogate: str = "straight",
   rated: str = "bound",
-  open_at_first: int | None = None,
+  open_at_first: int = 0,
   dtype: str = "float32",
   name: str = "theis2017",
 ) -> Model:
@@ -103,7 +103,7 @@ def make(
     surrogate: What stands for rounding in training, "straight" or "stochastic";
       with the exact rate, any of quantize/surrogates.py.
     rated: The rate of training, "bound" or "exact"; files have the exact one.
-    open_at_first: Channels of y that are open before training opens more; None:
+    open_at_first: Channels of y that are open before training opens more; 0:
       all, and there is no mask.
     dtype: What the convolutions compute in, see nn/__init__.py.
     name: The model's name.
@@ -156,7 +156,7 @@ def _model(
   net: _Net,
   family: channelwise.Family,
   stage: Stage,
-  open_at_first: int | None,
+  open_at_first: int,
 ) -> Model:
   latent = net.analysis.latent
 
@@ -168,7 +168,7 @@ def _model(
       "synthesis": net.synthesis.init(synthesis_key, y),
       "y_density": family.init(density_key, latent),
     }
-    if open_at_first is not None:
+    if open_at_first:
       is_open = jnp.arange(latent) < open_at_first
       params["mask"] = {"open": is_open.astype(jnp.float32)}
     if spec.levels:
@@ -179,7 +179,7 @@ def _model(
     return net.analysis.apply(params["analysis"], image)
 
   def latents(params: dict, y: Float[Array, "b h w c"], rate) -> dict:
-    if open_at_first is not None:
+    if open_at_first:
       y = y * params["mask"]["open"]
     if spec.levels:
       y = y * gains.gain(params["log_scale"], rate)
@@ -225,9 +225,9 @@ def _check(name: str, value: str, known: Iterable[str]) -> None:
     )
 
 
-def _check_open(open_at_first: int | None, latent: int) -> None:
-  if open_at_first is not None and not 1 <= open_at_first <= latent:
+def _check_open(open_at_first: int, latent: int) -> None:
+  if not 0 <= open_at_first <= latent:
     raise JaxlicError(
-      f"of {latent} channels 1..{latent} are open at first, got "
-      f"{open_at_first}; correct it"
+      f"of {latent} channels 1..{latent} are open at first, or 0 for no mask, "
+      f"got {open_at_first}; choose one of them"
     )

@@ -224,10 +224,10 @@ def test_tables_of_scaled_latents_are_those_of_the_nearest_step():
   family, _ = gaussian(1.0)
   for rate, row, deviation in [
     (0.0, 0, 1.0),
-    (0.1, 0, 1.0),
-    (0.24, 1, 2**0.5),
-    (0.5, 2, 2.0),
-    (1.0, 4, 4.0),
+    (0.03, 0, 1.0),
+    (0.26, 4, 2**0.5),
+    (0.5, 8, 2.0),
+    (1.0, 16, 4.0),
   ]:
     rows = density.rows(at_rate(rate))
     np.testing.assert_array_equal(rows, row)
