@@ -136,11 +136,12 @@ def begin(
     )
   params = trained.params
   added, only = training.added(initial, params), config.optimizer.only
-  if only and set(added) - set(only):
+  missing = [name for name in added if name not in only]
+  if only and missing:
     raise JaxlicError(
       f"only {', '.join(only)} is trained, but {source} has no "
-      f"{', '.join(sorted(set(added) - set(only)))}; give model.options as it "
-      f"has them: {trained.options}"
+      f"{', '.join(missing)}; give model.options as it has them: "
+      f"{trained.options}"
     )
   try:
     begun = training.begin_with(initial, params, chain)

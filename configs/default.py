@@ -130,6 +130,29 @@ def lvqac(name: str) -> ConfigDict:
   return config
 
 
+def theis2017(name: str, **options: object) -> ConfigDict:
+  """Returns the recipe of Theis 2017 for a model.
+
+  See configs/theis2017.py for what it is.
+  """
+  config = get_config()
+  defaults = {
+    "quality": 2,
+    "width": 128,
+    "latent": ml_collections.config_dict.placeholder(int),
+    "density": "scales",  # or mixture, factorized
+    "components": 6,
+    "padding": "mirror",  # or strided, zero
+    "surrogate": "straight",  # or stochastic; if exact, also noise, mixed, ...
+    "rated": "bound",  # or exact
+    "open_at_first": 2,  # channels; 0: all
+  }
+  config.model = ConfigDict({"name": name, "options": defaults | options})
+  config.data.update(batch=32, crop=128)
+  config.optimizer.update(steps=1_000_000, clip_norm=NEVER)
+  return config
+
+
 def published(name: str) -> ConfigDict:
   """Returns a model whose size is that of a published quality, 1 to 8."""
   return ConfigDict(

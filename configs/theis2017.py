@@ -17,31 +17,11 @@ To expect on Kodak, the paper's ensemble with its scales (not trained here):
   0.163 0.259 0.514 0.992 1.501 bpp, 25.10 27.24 30.91 34.86 37.51 dB.
 """
 
-import ml_collections
-
 from configs import default
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
   """Every field that differs from configs/default.py."""
-  config = default.get_config()
-  config.model = default.ConfigDict(
-    {
-      "name": "theis2017",
-      "options": {
-        "quality": 2,
-        "width": 128,
-        "latent": ml_collections.config_dict.placeholder(int),
-        "density": "scales",  # or mixture, factorized
-        "components": 6,
-        "padding": "mirror",  # or strided, zero
-        "surrogate": "straight",  # or stochastic
-        "rated": "bound",  # or exact
-        "open_at_first": 2,
-      },
-    }
-  )
-  config.data.update(batch=32, crop=128)
-  config.optimizer.update(steps=1_000_000, open_window=500)
-  config.optimizer.clip_norm = default.NEVER
+  config = default.theis2017("theis2017")
+  config.optimizer.open_window = 500
   return default.sized(config, size, width=6, latent=8)

@@ -13,23 +13,13 @@ from configs import default
 
 def get_config(size: str = "published") -> default.ConfigDict:
   """Every field that differs from configs/default.py."""
-  config = default.get_config()
-  config.model = default.ConfigDict(
-    {
-      "name": "theis2017-mixture",
-      "options": {
-        "quality": 2,
-        "width": 128,
-        "density": "mixture",  # or scales, factorized
-        "components": 2,
-        "padding": "zero",  # or mirror, strided
-        "open_at_first": 0,  # channels; 0: all
-        "surrogate": "straight",  # or stochastic, noise, mixed, ...
-        "rated": "exact",  # or bound
-      },
-    }
+  config = default.theis2017(
+    "theis2017-mixture",
+    density="mixture",
+    components=2,
+    padding="zero",
+    rated="exact",
+    open_at_first=0,
   )
-  config.data.update(batch=32, crop=128, smallest_scale=0.125)
-  config.optimizer.steps = 1_000_000
-  config.optimizer.clip_norm = default.NEVER
+  config.data.smallest_scale = 0.125
   return default.sized(config, size, width=6, latent=8)

@@ -12,35 +12,17 @@ Recipe: Theis, Shi, Cunningham, Huszar, "Lossy image compression with
 To expect: see configs/theis2017.py.
 """
 
-import ml_collections
-
 from configs import default
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
   """Every field that differs from configs/default.py."""
-  config = default.get_config()
-  config.model = default.ConfigDict(
-    {
-      "name": "theis2017-scaled",
-      "options": {
-        "lambdas": (0.005, 0.02, 0.1),  # of the levels, lowest rate first
-        "follow": True,  # or False: the density stays, as in the paper's eq. 9
-        "quality": 2,
-        "width": 128,
-        "latent": ml_collections.config_dict.placeholder(int),
-        "density": "scales",  # or mixture, factorized
-        "components": 6,
-        "padding": "mirror",  # or strided, zero
-        "surrogate": "straight",  # or stochastic
-        "rated": "bound",  # or exact
-        "open_at_first": 2,  # as the codec has it; 0: it has no mask
-      },
-    }
+  config = default.theis2017(
+    "theis2017-scaled",
+    lambdas=(0.005, 0.02, 0.1),  # of the levels, lowest rate first
+    follow=True,  # or False: the density stays, as in the paper's eq. 9
   )
-  config.data.update(batch=32, crop=128)
   config.loss.balance = 0.0
-  config.optimizer.clip_norm = default.NEVER
   config.optimizer.update(learning_rate=1e-3, schedule="power", steps=10_000)
   config.optimizer.only = ("log_scale",)
   return default.sized(config, size, width=6, latent=8)

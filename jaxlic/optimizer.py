@@ -43,7 +43,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from jaxlic.types import FIXED, JaxlicError
+from jaxlic.types import JaxlicError, rests
 
 
 def make(config: Any) -> optax.GradientTransformationExtraArgs:
@@ -81,8 +81,7 @@ def _sparing(
   """
 
   def spare(path, moved):
-    rests = path[-1].key in FIXED or (only and path[0].key not in only)
-    return jnp.zeros_like(moved) if rests else moved
+    return jnp.zeros_like(moved) if rests(path, only) else moved
 
   def update(gradient, state, params=None, **extra):
     moved, state = chain.update(gradient, state, params, **extra)

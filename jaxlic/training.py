@@ -24,6 +24,7 @@ from jaxlic.types import (
   ModelSpec,
   Outcome,
   Params,
+  rests,
 )
 
 TRANSFORMS = ("analysis", "synthesis")  # parameters that every model has
@@ -184,7 +185,7 @@ def make_step(model: Model, codec: Codec, chain: Any, config: Any) -> Callable:
     temperature = _anneal(config.loss, state.step)
 
     def mean_loss(params, images, index):
-      params = _frozen(params, config.optimizer.only)
+      params = _frozen(params, tuple(config.optimizer.only))
       keys = jax.vmap(jax.random.fold_in, (None, 0))(state.key, index)
       return loss(params, images, keys, temperature)
 
@@ -218,8 +219,7 @@ def _frozen(params: Params, only: tuple[str, ...]) -> Params:
   """The parameters; all that is FIXED, or in other groups, has no gradient."""
 
   def freeze(path, leaf):
-    rests = path[-1].key in FIXED or (only and path[0].key not in only)
-    return jax.lax.stop_gradient(leaf) if rests else leaf
+    return jax.lax.stop_gradient(leaf) if rests(path, only) else leaf
 
   return jax.tree_util.tree_map_with_path(freeze, params)
 

@@ -28,6 +28,14 @@ def one_line(error: BaseException) -> str:
   return " ".join(str(error).split())[:200]
 
 
+def rests(path: tuple, only: tuple[str, ...]) -> bool:
+  """Whether gradients leave the parameter at a path of a tree as it is.
+
+  Those of FIXED rest, and if there are names in `only`, those of other groups.
+  """
+  return path[-1].key in FIXED or bool(only and path[0].key not in only)
+
+
 class Tables(NamedTuple):
   """Integer symbol frequencies of one density, a distribution per row.
 

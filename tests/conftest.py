@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxlic import checkpoint, codec, models
+from jaxlic import checkpoint, codec, models, training
 
 # Most of the tests' time is spent in the compiler. Programs that tests start do
 # without this, and run as users run them.
@@ -99,6 +99,13 @@ def _draw(random, last, path, leaf):
   elif name.startswith("matrix"):  # of factorized densities, about x / 10
     value += np.log(np.expm1(10**-0.2 / shape[1]))
   return value.astype(np.float32)
+
+
+def over_devices(step):
+  """A step of training over a leading axis, which stands for devices."""
+  return jax.vmap(
+    step, axis_name=training.AXIS, in_axes=(None, 0, 0), out_axes=None
+  )
 
 
 @functools.cache

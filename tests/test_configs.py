@@ -13,7 +13,7 @@ import jaxlic
 from configs import default
 from jaxlic import codec, configuration, models, optimizer, training
 from jaxlic.types import JaxlicError
-from tests.conftest import make_params
+from tests.conftest import make_params, over_devices
 
 FOLDER = Path(jaxlic.__file__).parents[1] / "configs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -128,10 +128,7 @@ def test_the_toy_takes_a_step_in_bfloat16(name):
   def run(images, index):
     state = training.init_state(model, chain, config)
     step = training.make_step(model, codec.make(model), chain, config)
-    mapped = jax.vmap(
-      step, axis_name=training.AXIS, in_axes=(None, 0, 0), out_axes=None
-    )
-    return mapped(state, images, index)
+    return over_devices(step)(state, images, index)
 
   state = jax.jit(run)(crops(config)[None], np.arange(2, dtype=np.uint32)[None])
   assert (state.step, state.skipped, state.totals["steps"]) == (1, 0, 1)

@@ -11,7 +11,7 @@ from configs import bmshj2018_factorized
 from jaxlic import codec, metrics, models, optimizer, training
 from jaxlic.models import gained
 from jaxlic.types import JaxlicError, ModelSpec, Outcome
-from tests.conftest import TOY_OPTIONS, make_params, make_toy
+from tests.conftest import TOY_OPTIONS, make_params, make_toy, over_devices
 
 STEPS = 5
 
@@ -36,10 +36,7 @@ def make_step(accumulate=1, **loss):
   model, built, _, _ = make_toy(NAME)
   chain = optimizer.make(config.optimizer)
   step = training.make_step(model, built, chain, config)
-  mapped = jax.vmap(
-    step, axis_name=training.AXIS, in_axes=(None, 0, 0), out_axes=None
-  )
-  compiled = jax.jit(mapped)
+  compiled = jax.jit(over_devices(step))
 
   def run(state, images, index=None, devices=1):
     index = jnp.arange(len(images)) if index is None else jnp.asarray(index)

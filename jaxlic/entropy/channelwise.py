@@ -21,6 +21,7 @@ References:
   autoencoders", 2017, section 2.2 (eq. 7, 8).
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -66,23 +67,14 @@ def make(name: str, family: Family, *, bound: bool = False) -> Density:
     bound: Whether training has the bound, not the exact rate.
   """
 
-  def rated(form: Callable) -> Callable:
-    def bits(params, value, prediction: Prediction) -> Array:
-      points = _by_channel(value - prediction.mean)
-      return _by_place(form(family, params[name], points), value.shape)
+  def scale_of(params, prediction: Prediction) -> float:
+    return 1.0
 
-    return bits
+  def freeze_all(params: dict) -> Tables:
+    return freeze(family, params[name])
 
-  def rows(prediction: Prediction) -> Int[Array, "b h w c"]:
-    return _channels(prediction)
-
-  return Density(
-    rated(exact_bits),
-    rows,
-    None,
-    lambda params: freeze(family, params[name]),
-    bound=rated(bound_bits) if bound else None,
-  )
+  rated = functools.partial(_rated, name, family, scale_of)
+  return _density(rated, _channels, freeze_all, bound)
 
 
 def make_scaled(
@@ -100,15 +92,10 @@ def make_scaled(
     bound: As in `make`.
   """
 
-  def rated(form: Callable) -> Callable:
-    def bits(params, value, prediction: Prediction) -> Array:
-      rate = _step(prediction)[:, 0, 0, 0] / STEPS
-      scale = jnp.broadcast_to(gains.gain(params[log_scale], rate), value.shape)
-      points, scale = _by_channel(value), _by_channel(scale)
-      cost = form(family, params[name], points, scale)
-      return _by_place(cost, value.shape)
-
-    return bits
+  def scale_of(params, prediction: Prediction) -> Points:
+    rate = _step(prediction)[:, 0, 0, 0] / STEPS
+    scale = gains.gain(params[log_scale], rate)
+    return _by_channel(jnp.broadcast_to(scale, prediction.scale.shape))
 
   def rows(prediction: Prediction) -> Int[Array, "b h w c"]:
     step = _step(prediction).astype(jnp.int32)
@@ -120,13 +107,29 @@ def make_scaled(
     scales = gains.gain(levels, rates)[:, 0, 0]
     return freeze(family, params[name], scales)
 
-  return Density(
-    rated(exact_bits),
-    rows,
-    None,
-    freeze_all,
-    bound=rated(bound_bits) if bound else None,
-  )
+  rated = functools.partial(_rated, name, family, scale_of)
+  return _density(rated, rows, freeze_all, bound)
+
+
+def _rated(
+  name: str, family: Family, scale_of: Callable, form: Callable
+) -> Callable:
+  """One of the two rates, as the `bits` of a density."""
+
+  def bits(params, value, prediction: Prediction) -> Array:
+    points = _by_channel(value - prediction.mean)
+    scale = scale_of(params, prediction)
+    return _by_place(form(family, params[name], points, scale), value.shape)
+
+  return bits
+
+
+def _density(
+  rated: Callable, rows: Callable, freeze_all: Callable, bound: bool
+) -> Density:
+  """The density of exact rate, if `bound` with the other in training."""
+  trained = rated(bound_bits) if bound else None
+  return Density(rated(exact_bits), rows, None, freeze_all, bound=trained)
 
 
 def exact_bits(

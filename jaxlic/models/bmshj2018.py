@@ -30,6 +30,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxlic.entropy import factorized, gaussian
+from jaxlic.entropy.channelwise import Family
 from jaxlic.models import context, precision
 from jaxlic.nn import resample
 from jaxlic.nn.gdn import GDN
@@ -81,11 +82,13 @@ def make_factorized(
   """
   width, latent = published_widths(quality, width, latent, WIDE_FROM)
   dtype = precision.checked(dtype)
+  quantizer = surrogates.make(surrogate)
   return without_hyper(
     model_spec(name, quality),
     Analysis(width, latent, norm, dtype),
     Synthesis(width, norm, dtype),
-    surrogates.make(surrogate),
+    factorized_stage("y", latent, quantizer, absorb_as("y")),
+    factorized.FAMILY,
   )
 
 
@@ -165,20 +168,24 @@ def make_hyperprior(
 
 def without_hyper(
   spec: ModelSpec,
-  analysis: "Analysis",
-  synthesis: "Synthesis",
-  quantizer: Quantizer,
+  analysis: nn.Module,
+  synthesis: nn.Module,
+  stage: Stage,
+  family: Family,
 ) -> Model:
-  """Returns a model of one stage: y, each channel with its own density."""
-  latent = analysis.latent
+  """Returns a model of one stage, y, whose channels have their own densities.
+
+  Their parameters, `params["y_density"]`, are those of `family`.
+  """
+  latent, stride = analysis.latent, spec.stride
 
   def init(key: Array) -> dict:
     analysis_key, synthesis_key, density_key = jax.random.split(key, 3)
-    image, y = jnp.zeros((1, STRIDE, STRIDE, 3)), jnp.zeros((1, 1, 1, latent))
+    image, y = jnp.zeros((1, stride, stride, 3)), jnp.zeros((1, 1, 1, latent))
     return {
       "analysis": analysis.init(analysis_key, image),
       "synthesis": synthesis.init(synthesis_key, y),
-      "y_density": factorized.init(density_key, latent),
+      "y_density": family.init(density_key, latent),
     }
 
   def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> Array:
@@ -190,7 +197,6 @@ def without_hyper(
   def synthesize(params: dict, context: dict) -> Float[Array, "b H W 3"]:
     return synthesis.apply(params["synthesis"], context["y"])
 
-  stage = factorized_stage("y", latent, quantizer, absorb_as("y"))
   return Model(spec, init, analyze, latents, (stage,), synthesize)
 
 

@@ -30,9 +30,7 @@ References:
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -126,7 +124,6 @@ def make(
     levels=len(lambdas),
     lambdas=tuple(lambdas) or (LAMBDAS[quality - 1],),
   )
-  net = _Net(Analysis(width, latent, padding, dtype), Synthesis(width, dtype))
   family = DENSITIES[density](components)
   bound = rated == "bound"
   made = channelwise.make("y_density", family, bound=bound)
@@ -141,57 +138,48 @@ def make(
     _predict(latent),
     bmshj2018.absorb_as("y"),
   )
-  return _model(spec, net, family, stage, open_at_first)
+  model = bmshj2018.without_hyper(
+    spec,
+    Analysis(width, latent, padding, dtype),
+    Synthesis(width, dtype),
+    stage,
+    family,
+  )
+  model = _masked(model, open_at_first) if open_at_first else model
+  return _scaled(model) if lambdas else model
 
 
-class _Net(NamedTuple):
-  """The transforms."""
-
-  analysis: Analysis
-  synthesis: Synthesis
-
-
-def _model(
-  spec: ModelSpec,
-  net: _Net,
-  family: channelwise.Family,
-  stage: Stage,
-  open_at_first: int,
-) -> Model:
-  latent = net.analysis.latent
+def _masked(model: Model, open_at_first: int) -> Model:
+  """The model with a mask on the channels of y."""
+  (stage,) = model.stages
 
   def init(key: Array) -> dict:
-    analysis_key, synthesis_key, density_key = jax.random.split(key, 3)
-    image, y = jnp.zeros((1, STRIDE, STRIDE, 3)), jnp.zeros((1, 1, 1, latent))
-    params = {
-      "analysis": net.analysis.init(analysis_key, image),
-      "synthesis": net.synthesis.init(synthesis_key, y),
-      "y_density": family.init(density_key, latent),
-    }
-    if open_at_first:
-      is_open = jnp.arange(latent) < open_at_first
-      params["mask"] = {"open": is_open.astype(jnp.float32)}
-    if spec.levels:
-      params["log_scale"] = jnp.zeros((spec.levels, latent))
-    return params
-
-  def analyze(params: dict, image: Float[Array, "b H W 3"], rate) -> Array:
-    return net.analysis.apply(params["analysis"], image)
+    is_open = jnp.arange(stage.spec.channels) < open_at_first
+    return model.init(key) | {"mask": {"open": is_open.astype(jnp.float32)}}
 
   def latents(params: dict, y: Float[Array, "b h w c"], rate) -> dict:
-    if open_at_first:
-      y = y * params["mask"]["open"]
-    if spec.levels:
-      y = y * gains.gain(params["log_scale"], rate)
-    return {"y": y}
+    return model.latents(params, y * params["mask"]["open"], rate)
+
+  return model._replace(init=init, latents=latents)
+
+
+def _scaled(model: Model) -> Model:
+  """The model with scales on what it codes, which begin at 1."""
+  (stage,) = model.stages
+
+  def init(key: Array) -> dict:
+    scales = jnp.zeros((model.spec.levels, stage.spec.channels))
+    return model.init(key) | {"log_scale": scales}
+
+  def latents(params: dict, y: Float[Array, "b h w c"], rate) -> dict:
+    coded = model.latents(params, y, rate)["y"]
+    return {"y": coded * gains.gain(params["log_scale"], rate)}
 
   def synthesize(params: dict, context: dict) -> Float[Array, "b H W 3"]:
-    y = context["y"]
-    if spec.levels:
-      y = y / gains.gain(params["log_scale"], context["rate"])
-    return net.synthesis.apply(params["synthesis"], y)
+    scale = gains.gain(params["log_scale"], context["rate"])
+    return model.synthesize(params, context | {"y": context["y"] / scale})
 
-  return Model(spec, init, analyze, latents, (stage,), synthesize)
+  return model._replace(init=init, latents=latents, synthesize=synthesize)
 
 
 def _predict(channels: int) -> Callable:

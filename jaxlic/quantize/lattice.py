@@ -40,6 +40,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxlic.quantize.glue import glue_vectors
+from jaxlic.quantize.rounding import straight_through
 from jaxlic.types import JaxlicError
 
 Blocks = Float[Array, "*blocks n"]
@@ -169,13 +170,6 @@ def distances(
 ) -> Float[Array, "*blocks m"]:
   """Returns the squared distances of a block to each of its points."""
   return ((x[..., None, :] - points) ** 2).sum(-1)
-
-
-def straight_through(
-  value: Float[Array, "*shape"], x: Float[Array, "*shape"]
-) -> Float[Array, "*shape"]:
-  """Returns the value, with the gradient of x."""
-  return x + jax.lax.stop_gradient(value - x)
 
 
 def soften(

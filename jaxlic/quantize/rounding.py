@@ -23,6 +23,13 @@ def draw(keys: Keys, shape: tuple[int, ...]) -> Float[Array, "b ..."]:
   return jax.vmap(lambda key: jax.random.uniform(key, shape))(keys) - 0.5
 
 
+def straight_through(
+  value: Float[Array, "*shape"], x: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+  """Returns the value, but for rounding errors, with the gradient of x."""
+  return x + jax.lax.stop_gradient(value - x)
+
+
 def noise(
   latent: Latent, prediction: Prediction, keys: Keys, temperature: Temperature
 ) -> Relaxed:
@@ -66,8 +73,7 @@ def mixed(to_symbols: Callable = to_symbols) -> Callable:
   ) -> Relaxed:
     noisy = latent + draw(keys, latent.shape[1:])
     y_hat = from_symbols(to_symbols(latent, prediction), prediction)
-    straight = latent + jax.lax.stop_gradient(y_hat - latent)
-    return Relaxed(coded=noisy, value=straight)
+    return Relaxed(coded=noisy, value=straight_through(y_hat, latent))
 
   return surrogate
 

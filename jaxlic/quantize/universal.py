@@ -10,10 +10,15 @@ References:
   Agustsson, Theis, "Universally quantized neural compression", 2020, section 3.
 """
 
-import jax
 import jax.numpy as jnp
 
-from jaxlic.quantize.rounding import Keys, Latent, Temperature, draw
+from jaxlic.quantize.rounding import (
+  Keys,
+  Latent,
+  Temperature,
+  draw,
+  straight_through,
+)
 from jaxlic.types import Prediction, Relaxed
 
 
@@ -26,5 +31,5 @@ def surrogate(
   """
   offset = draw(keys, (1, 1, 1))
   shifted = jnp.round(latent - offset) + offset
-  straight = latent + jax.lax.stop_gradient(shifted - latent)
+  straight = straight_through(shifted, latent)
   return Relaxed(coded=straight, value=straight)

@@ -33,7 +33,12 @@ from jaxtyping import Array, Float, Int
 
 from jaxlic.quantize import lattice
 from jaxlic.quantize.lattice import Lattice
-from jaxlic.quantize.rounding import Keys, Latent, Temperature
+from jaxlic.quantize.rounding import (
+  Keys,
+  Latent,
+  Temperature,
+  straight_through,
+)
 from jaxlic.types import JaxlicError, Prediction, Quantizer, Relaxed
 
 Symbols = Int[Array, "b h w s"]
@@ -143,7 +148,7 @@ def _mixed(
   noisy = latent + _draw(points, keys, latent.shape[1:])
   symbols = to_symbols(points, latent, prediction)
   value = from_symbols(points, symbols, prediction)
-  straight = lattice.straight_through(value, latent)
+  straight = straight_through(value, latent)
   return Relaxed(_rated(points, symbols, noisy), straight)
 
 

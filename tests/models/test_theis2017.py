@@ -12,7 +12,7 @@ from configs import theis2017_scaled
 from jaxlic import codec, models, optimizer, training
 from jaxlic.nn import compressive
 from jaxlic.types import JaxlicError
-from tests.conftest import make_params
+from tests.conftest import make_params, over_devices
 
 SMALL = {"width": 6, "latent": 5}
 
@@ -30,11 +30,8 @@ def picture(height, width, batch=1):
 def mapped_step(model, chain, config, images):
   """One step of training on these images: state -> state."""
   step = training.make_step(model, codec.make(model), chain, config)
-  mapped = jax.vmap(
-    step, axis_name=training.AXIS, in_axes=(None, 0, 0), out_axes=None
-  )
   index = jnp.arange(len(images), dtype=jnp.uint32)[None]
-  return jax.jit(lambda state: mapped(state, images[None], index))
+  return jax.jit(lambda state: over_devices(step)(state, images[None], index))
 
 
 def shapes_at(module, size, channels):
