@@ -4,9 +4,15 @@ A configuration has these fields, each read here once:
 
 | field | meaning |
 |---|---|
-| name, weight_decay | "adam", or "adamw" with decoupled decay |
+| name | "adam", "adamw", "muon" or "soap", below |
+| weight_decay | of adamw, decoupled from the gradient |
 | learning_rate, warmup_steps | the rate after a linear rise from 0 |
-| schedule | "constant", "cosine", "step", "power" or "plateau", below |
+| momentum, newton_schulz | muon: decay of the mean gradient; steps of the |
+|   | iteration that makes it orthogonal. soap has its momentum, too |
+| matrix_factor | muon, soap: matrices learn at this times the rate |
+| schedule | "constant", "stable", "cosine", "step", "power" or "plateau" |
+| steps, decay_steps, final | "stable": constant, but falls linearly to |
+|   | `final` times the rate in the last `decay_steps` before `steps` |
 | steps, final | "cosine": falls to `final` times the rate at `steps` |
 | boundaries, factor | "step": times `factor` at each boundary |
 | delay, power | "power": times `(delay / (delay + step)) ** power` |
@@ -34,6 +40,7 @@ References:
   3.1 and eq. 13 ("power", opening; the threshold is not stated there).
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -43,7 +50,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from jaxlic import soap
 from jaxlic.types import JaxlicError, rests
+
+ADAM_RMS = 0.2  # what an entry of Adam's steps is like, in units of the rate
+NOT_NEGATIVE = ("gamma",)  # GDN's: no direction in which it may turn
 
 
 def make(config: Any) -> optax.GradientTransformationExtraArgs:
@@ -139,14 +150,77 @@ def _opening(chain: Any, config: Any) -> optax.GradientTransformationExtraArgs:
 
 
 def _learner(config: Any, factor: float) -> optax.GradientTransformation:
-  rate = _schedule(config, factor)
-  if config.name == "adam":
-    return optax.adam(rate)
-  if config.name == "adamw":
-    return optax.adamw(rate, weight_decay=config.weight_decay)
-  raise JaxlicError(
-    f"optimizer.name is adam or adamw, got {config.name!r}; choose one"
+  adam = functools.partial(optax.adam, _schedule(config, factor))
+  kinds = {
+    "adam": adam,
+    "adamw": lambda: optax.adamw(
+      _schedule(config, factor), weight_decay=config.weight_decay
+    ),
+    "muon": lambda: _on_matrices(config, factor, _muon(config), adam()),
+    "soap": lambda: _on_matrices(
+      config, factor, soap.scale_by_soap(b1=config.momentum), adam()
+    ),
+  }
+  if config.name not in kinds:
+    raise JaxlicError(
+      f"optimizer.name is one of {', '.join(kinds)}, got {config.name!r}; "
+      "choose one"
+    )
+  return kinds[config.name]()
+
+
+def _on_matrices(
+  config: Any,
+  factor: float,
+  direction: optax.GradientTransformation,
+  others: optax.GradientTransformation,
+) -> optax.GradientTransformation:
+  """Matrices and kernels learn in a direction, all else as `others` say."""
+  rate = _schedule(config, factor * config.matrix_factor)
+  learners = {
+    "matrix": optax.chain(direction, optax.scale_by_learning_rate(rate)),
+    "other": others,
+  }
+
+  def label(path, leaf):
+    return "matrix" if _is_matrix(path, leaf) else "other"
+
+  return optax.partition(
+    learners, lambda tree: jax.tree_util.tree_map_with_path(label, tree)
   )
+
+
+def _is_matrix(path: tuple, leaf: Array) -> bool:
+  """Whether a parameter maps channels to channels, signs and all."""
+  if path[-1].key in NOT_NEGATIVE:
+    return False
+  return leaf.ndim == 4 or (leaf.ndim == 2 and min(leaf.shape) >= 16)
+
+
+def _muon(config: Any) -> optax.GradientTransformation:
+  def shapes(tree):
+    return jax.tree.map(_reduced, tree)
+
+  return optax.chain(
+    optax.contrib.scale_by_muon(
+      ns_steps=config.newton_schulz,
+      beta=config.momentum,
+      weight_dimension_numbers=shapes,
+    ),
+    optax.stateless(lambda moved, _: jax.tree.map(_as_large_as_adam, moved)),
+  )
+
+
+def _as_large_as_adam(moved: Array) -> Array:
+  """An orthogonal matrix [.. n], scaled to the size of Adam's steps."""
+  outputs = moved.shape[-1]
+  return ADAM_RMS * math.sqrt(max(outputs, moved.size // outputs)) * moved
+
+
+def _reduced(leaf: Array) -> optax.contrib.MuonDimensionNumbers:
+  """A kernel is one matrix from all taps and inputs to its outputs."""
+  last = leaf.ndim - 1
+  return optax.contrib.MuonDimensionNumbers(tuple(range(last)), last)
 
 
 def _schedule(config: Any, factor: float) -> Callable:
@@ -157,6 +231,7 @@ def _schedule(config: Any, factor: float) -> Callable:
     "constant": lambda: optax.constant_schedule(rate),
     "plateau": lambda: optax.constant_schedule(rate),
     "power": lambda: _power_schedule(config, rate),
+    "stable": lambda: _stable_schedule(config, rate),
     "cosine": lambda: optax.cosine_decay_schedule(rate, rest, config.final),
     "step": lambda: optax.piecewise_constant_schedule(
       rate,
@@ -173,6 +248,16 @@ def _schedule(config: Any, factor: float) -> Callable:
   rise = optax.linear_schedule(0.0, rate, config.warmup_steps)
   return optax.join_schedules(
     [rise, after[config.schedule]()], [config.warmup_steps]
+  )
+
+
+def _stable_schedule(config: Any, rate: float) -> Callable:
+  return optax.join_schedules(
+    [
+      optax.constant_schedule(rate),
+      optax.linear_schedule(rate, config.final * rate, config.decay_steps),
+    ],
+    [config.steps - config.warmup_steps - config.decay_steps],
   )
 
 

@@ -1,9 +1,11 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from configs import default
-from jaxlic import optimizer
+from jaxlic import optimizer, soap
 from jaxlic.types import JaxlicError
 
 PARAMS = {"a": jnp.ones(3), "b": {"c": jnp.ones(2)}}
@@ -47,6 +49,16 @@ def test_cosine_falls_to_its_share_at_the_last_step():
   np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+def test_stable_falls_in_its_last_steps_alone():
+  options = {"schedule": "stable", "warmup_steps": 2, "final": 0.1}
+  found = rates(make(steps=9, decay_steps=4, **options), 10)
+  expected = [0, 0.05, 0.1, 0.1, 0.1, 0.1, 0.0775, 0.055, 0.0325, 0.01]
+  np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-9)
+  # More steps change nothing before the earlier decay.
+  longer = rates(make(steps=30, decay_steps=4, **options), 6)
+  np.testing.assert_array_equal(longer, found[:6])
+
+
 def test_step_multiplies_the_rate_at_its_boundaries():
   chain = make(schedule="step", boundaries=(2, 4), factor=0.1, warmup_steps=1)
   found = rates(chain, 6)[1:]
@@ -88,6 +100,92 @@ def test_adamw_decays_weights_beside_the_step():
   np.testing.assert_allclose(moved["a"], expected, rtol=1e-4)
 
 
+def normal(*shape, seed=0):
+  return jax.random.normal(jax.random.key(seed), shape)
+
+
+def moves(chain, gradients):
+  """What each of some gradients moves."""
+  state, found = chain.init(gradients[0]), []
+  for gradient in gradients:
+    moved, state = chain.update(gradient, state, gradient)
+    found.append(moved)
+  return found
+
+
+MATRICES = {"dense": normal(48, 20), "conv": normal(3, 3, 4, 20, seed=1)}
+OTHERS = {
+  "small": normal(8, 8),
+  "gamma": normal(20, 20),  # GDN's, which is not negative
+  "batch": normal(20, 3, 3),
+  "bias": normal(20),
+}
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_muon_moves_matrices_by_orthogonal_ones_and_the_rest_as_adam(factor):
+  chain = make(name="muon", matrix_factor=factor, newton_schulz=5)
+  (moved,) = moves(chain, [MATRICES | OTHERS])
+  for name, gradient in MATRICES.items():
+    flat = np.reshape(moved[name], (-1, 20))
+    # Five steps bring singular values to 0.7..1.2 (Jordan, 2024), which is 0.2
+    # in root mean square of an entry (Liu et al., 2025) at any shape.
+    scale = 0.1 * factor * 0.2 * np.sqrt(max(flat.shape))
+    values = np.linalg.svd(flat / scale, compute_uv=False)
+    assert 0.6 < values.min() and values.max() < 1.3
+    u, _, v = np.linalg.svd(gradient.reshape(-1, 20), full_matrices=False)
+    np.testing.assert_allclose(
+      np.sum((u @ v) * -flat) / scale / 20, 0.95, atol=0.15
+    )
+  for name, gradient in OTHERS.items():
+    np.testing.assert_allclose(moved[name], -0.1 * np.sign(gradient), rtol=1e-3)
+
+
+def test_muon_takes_as_many_newton_schulz_steps_as_told():
+  def spread(steps):
+    (moved,) = moves(make(name="muon", newton_schulz=steps), [MATRICES])
+    values = np.linalg.svd(moved["dense"], compute_uv=False)
+    return values.max() / values.min()
+
+  gradient = np.linalg.svd(MATRICES["dense"], compute_uv=False)
+  assert spread(5) < spread(1) < gradient.max() / gradient.min()
+
+
+def rotation(n, seed):
+  return np.linalg.qr(normal(n, n, seed=seed))[0]
+
+
+def test_soap_does_the_same_in_any_orthogonal_basis():
+  # Adam is the same under permutations alone.
+  left, right = rotation(20, 1), rotation(20, 2)
+  gradients = [normal(20, 20, seed=i) for i in range(23)]
+  chain = make(name="soap")
+  found = moves(chain, [{"w": g} for g in gradients])
+  turned = moves(chain, [{"w": left @ g @ right} for g in gradients])
+  for a, b in zip(found, turned, strict=True):
+    np.testing.assert_allclose(left @ a["w"] @ right, b["w"], atol=2e-3)
+  assert np.abs(found[-1]["w"]).mean() > 0.01
+
+
+def test_soap_begins_with_the_bases_alone():
+  first, second = moves(make(name="soap"), [MATRICES | OTHERS] * 2)
+  for name in MATRICES:
+    np.testing.assert_array_equal(first[name], 0.0)
+    assert np.abs(second[name]).mean() > 0.01
+  for name, gradient in OTHERS.items():
+    np.testing.assert_allclose(first[name], -0.1 * np.sign(gradient), rtol=1e-3)
+
+
+def test_soap_without_a_basis_is_adam():
+  chain = soap.scale_by_soap(b1=0.9, b2=0.99, longest=1)
+  adam = optax.scale_by_adam(b1=0.9, b2=0.99)
+  gradients = [{"w": normal(20, 16, seed=i)} for i in range(5)]
+  # Which begins a step later.
+  found, wanted = moves(chain, gradients)[1:], moves(adam, gradients[1:])
+  for a, b in zip(found, wanted, strict=True):
+    np.testing.assert_allclose(a["w"], b["w"], rtol=1e-4)
+
+
 def test_gradients_are_clipped_to_a_global_norm():
   # Adam forgets a constant factor, so look at its second step: a gradient
   # clipped from norm 6.3e4 to 1 moves as one of norm 1 does.
@@ -107,11 +205,11 @@ def test_gradients_are_clipped_to_a_global_norm():
 @pytest.mark.parametrize(
   ("field", "value", "match"),
   [
-    ("name", "sgd", "adam or adamw, got 'sgd'"),
+    ("name", "sgd", "adam, adamw, muon, soap, got 'sgd'"),
     (
       "schedule",
       "linear",
-      "constant, plateau, power, cosine, step, got 'linear'",
+      "constant, plateau, power, stable, cosine, step, got 'linear'",
     ),
   ],
 )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import bmshj2018_hyperprior, lapped, theis2017
+from configs import bmshj2018_hyperprior, default, lapped, theis2017
 from jaxlic import optimizer, parallel, runs, training
 from jaxlic.types import JaxlicError
 from tests.conftest import make_toy
@@ -65,6 +65,20 @@ def test_a_state_comes_back_as_it_was(tmp_path, config, state):
     )
 
 
+def fresh_state(params, chain):
+  zero = jnp.int32(0)
+  return training.State(
+    step=zero,
+    params=params,
+    average=params,
+    optimizer=chain.init(params),
+    key=jax.random.key(0),
+    totals={"steps": jnp.zeros(())},
+    skipped=zero,
+    streak=zero,
+  )
+
+
 def test_a_mask_goes_on_opening_in_the_middle_of_a_window(tmp_path, config):
   own = theis2017.get_config("toy").optimizer
   own.open_window = 4
@@ -81,18 +95,7 @@ def test_a_mask_goes_on_opening_in_the_middle_of_a_window(tmp_path, config):
       state = state._replace(params=after, optimizer=inner)
     return state
 
-  zero = jnp.int32(0)
-  fresh = training.State(
-    step=zero,
-    params=params,
-    average=params,
-    optimizer=chain.init(params),
-    key=jax.random.key(0),
-    totals={"steps": jnp.zeros(())},
-    skipped=zero,
-    streak=zero,
-  )
-  start = parallel.put(fresh)
+  start = parallel.put(fresh_state(params, chain))
   with open_run(tmp_path, config) as run:
     run.save(steps(start, 6), 6)
   with open_run(tmp_path, config) as run:
@@ -102,6 +105,39 @@ def test_a_mask_goes_on_opening_in_the_middle_of_a_window(tmp_path, config):
   np.testing.assert_array_equal(resumed.params["mask"]["open"], [1, 1, 0])
   jax.tree.map(
     np.testing.assert_array_equal, resumed.optimizer, undisturbed.optimizer
+  )
+
+
+@pytest.mark.parametrize("name", ["muon", "soap"])
+def test_an_optimizer_of_matrices_goes_on_as_if_undisturbed(
+  tmp_path, config, name
+):
+  own = default.get_config().optimizer
+  own.name = name
+  chain = optimizer.make(own)
+  params = {
+    "y": jnp.ones(2),
+    "w": jax.random.normal(jax.random.key(0), (18, 16)),
+  }
+
+  def steps(state, first, last):
+    for i in range(first, last):
+      gradient = jax.tree.map(lambda x, i=i: jnp.sin(x * i), state.params)
+      moved, inner = chain.update(gradient, state.optimizer, state.params)
+      after = jax.tree.map(jnp.add, state.params, moved)
+      state = state._replace(params=after, optimizer=inner)
+    return state
+
+  start = parallel.put(fresh_state(params, chain))
+  with open_run(tmp_path, config) as run:
+    run.save(steps(start, 1, 8), 7)
+  with open_run(tmp_path, config) as run:
+    found = run.restore(start).state
+  resumed, undisturbed = steps(found, 8, 12), steps(start, 1, 12)
+  jax.tree.map(
+    np.testing.assert_array_equal,
+    (resumed.params, resumed.optimizer),
+    (undisturbed.params, undisturbed.optimizer),
   )
 
 
