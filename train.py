@@ -38,7 +38,7 @@ from jaxlic import (
   training,
   validation,
 )
-from jaxlic.data import sources, stream
+from jaxlic.data import resident, sources, stream
 from jaxlic.logs import Logs
 from jaxlic.types import JaxlicError, Model
 
@@ -83,10 +83,8 @@ def main(_):
     initial = begin(initial, config, chain, resumes=run.sound() is not None)
     state, next_example = run.restore(initial) or (initial, 0)
     run.describe()
-    step = parallel.map_step(
-      training.make_step(model, codec.make(model), chain, config), training.AXIS
-    )
-    batches = batches_of(source, config, next_example)
+    step = training.make_step(model, codec.make(model), chain, config)
+    step, batches = feed_step(step, source, config, next_example)
     stack.enter_context(contextlib.closing(batches))
     logs = Logs(run.folder, int(state.step), silent=not parallel.is_main())
     stack.enter_context(contextlib.closing(logs))
@@ -135,6 +133,8 @@ def begin(
       "give one of its members"
     )
   params = trained.params
+  if config.start_partly:
+    params = training.fitting(initial, params)
   added, only = training.added(initial, params), config.optimizer.only
   missing = [name for name in added if name not in only]
   if only and missing:
@@ -155,16 +155,21 @@ def begin(
 def train(config, run, logs, step, state, batches, held_out, next_example):
   """The loop, from the state's step to the last."""
   start, total = int(state.step), config.optimizer.steps
+  stride = config.data.dispatch
+  if start % stride:
+    raise JaxlicError(
+      f"data.dispatch divides the step that a run goes on from, {start}, got "
+      f"{stride}; give another until it does"
+    )
   feed, stop = parallel.feed(batches), parallel.Stop()
   window, began, loss = start, time.perf_counter(), None
-  for i in tqdm(
-    range(start + 1, total + 1), initial=start, total=total, disable=None
-  ):
+  turns = {"initial": start // stride, "unit_scale": stride, "disable": None}
+  for i in tqdm(range(start + stride, total + 1, stride), **turns):
     state = step(state, *next(feed))
     stopping = stop.asked(i)
     last = stopping or i == total
     saving = last or i % config.checkpoint_every == 0
-    if saving or i % STEPS_IN_FLIGHT == 0:
+    if saving or i % STEPS_IN_FLIGHT < stride:
       check_streak(state, config, run)
     if i % config.log_every == 0:
       state, means = close_window(state)
@@ -183,6 +188,33 @@ def train(config, run, logs, step, state, batches, held_out, next_example):
     if stopping:
       logs.say(f"stopped at step {i} and saved; start again to go on")
       break
+
+
+def feed_step(
+  step: Any, source: Any, config: Any, start: int
+) -> tuple[Any, Any]:
+  """Returns the step mapped over devices, and what it takes besides."""
+  if not config.data.resident:
+    batches = batches_of(source, config, start)
+    return parallel.map_step(step, training.AXIS), batches
+  draw = resident.make_draw(
+    seed=config.seed,
+    crop=config.data.crop,
+    smallest_scale=config.data.smallest_scale,
+    by=config.data.draw,
+  )
+  steps = training.make_resident_step(step, draw)
+  copies = jax.local_device_count() if jax.default_backend() == "cpu" else 1
+  photos = parallel.put(resident.load(source, copies=copies))
+  mapped = parallel.map_step(steps, training.AXIS, in_axes=(None, None, 0))
+  numbers = resident.numbers(
+    start=start,
+    batch=config.data.batch,
+    dispatch=config.data.dispatch,
+    process=jax.process_index(),
+    processes=jax.process_count(),
+  )
+  return lambda state, index: mapped(state, photos, index), numbers
 
 
 def batches_of(source: Any, config: Any, start: int) -> Any:

@@ -18,6 +18,7 @@ def get_config() -> ConfigDict:
     {
       "seed": 0,
       "start_from": "",  # a codec's folder, whose weights the run begins with
+      "start_partly": False,  # only with those of the same name and shape
       "dtype": "float32",  # of convolutions in training, or bfloat16
       "accumulate": 1,  # turns in which a device takes its share of a batch
       "log_every": 100,  # steps
@@ -27,6 +28,9 @@ def get_config() -> ConfigDict:
         "batch": 16,  # of all devices together
         "crop": 256,  # pixels a side
         "smallest_scale": 1.0,  # photographs are shrunk by up to this factor
+        "resident": False,  # all decoded in each device's memory, cut there
+        "dispatch": 1,  # resident: steps that a device takes by itself
+        "draw": "epochs",  # or pixels (resident): in proportion to their size
         "threads": 16,  # that decode, in each process
         "workers": 0,  # processes that decode, beside each process
       },
@@ -38,13 +42,17 @@ def get_config() -> ConfigDict:
         "pictures": 2,  # shown in TensorBoard
       },
       "optimizer": {
-        "name": "adam",
+        "name": "adam",  # or adamw, muon, soap
         "weight_decay": 0.0,  # of adamw
         "learning_rate": 1e-4,
         "warmup_steps": 0,
-        "schedule": "constant",  # or cosine, step, power, plateau
+        "matrix_factor": 1.0,  # muon, soap: matrices at this times the rate
+        "momentum": 0.95,  # of muon and soap
+        "newton_schulz": 3,  # muon: steps of its iteration
+        "schedule": "constant",  # or stable, cosine, step, power, plateau
         "steps": 2_000_000,
-        "final": 0.01,  # cosine: share of the rate that is left
+        "decay_steps": 10_000,  # stable: the last, in which the rate falls
+        "final": 0.01,  # cosine and stable: share of the rate that is left
         "boundaries": (),  # step: where the rate falls
         "factor": 0.5,  # step and plateau: to this share
         "delay": 1_000,  # power: steps until the rate falls steeply
@@ -194,7 +202,7 @@ def sized(config: ConfigDict, size: str, **tiny: object) -> ConfigDict:
     config.log_every, config.checkpoint_every = 1, 5
     config.data.update(batch=8, crop=64, threads=2)
     config.eval.update(every=10, images=2, crop=64)
-    config.optimizer.update(steps=10, warmup_steps=1, window=2)
+    config.optimizer.update(steps=10, warmup_steps=1, decay_steps=4, window=2)
   elif size != "published":
     raise JaxlicError(
       f"a configuration's size is published or toy, got {size!r}; write "

@@ -10,10 +10,12 @@ from jaxlic import metrics, training
 from jaxlic.types import JaxlicError, Model, ModelSpec
 
 _POSITIVE = """
-  accumulate checkpoint_every data.batch data.crop log_every loss.max_skipped
+  accumulate checkpoint_every data.batch data.crop data.dispatch log_every
+  loss.max_skipped
   loss.temperature_end loss.temperature_start loss.temperature_steps
-  optimizer.delay optimizer.learning_rate optimizer.open_factor
-  optimizer.patience optimizer.window
+  optimizer.delay optimizer.learning_rate optimizer.matrix_factor
+  optimizer.newton_schulz optimizer.open_factor optimizer.patience
+  optimizer.window
 """.split()
 _NOT_NEGATIVE = """
   data.threads data.workers optimizer.open_threshold optimizer.open_window
@@ -58,18 +60,34 @@ def _rules(config: Any, spec: ModelSpec, devices: int) -> Iterator[Rule]:
     yield "data.crop", lambda x: x >= least, f"{least} or more for MS-SSIM"
   shares = devices * config.accumulate
   yield "data.batch", *_multiple("the devices times accumulate", shares)
+  yield from _resident_rules(config)
   share = "above 0, and 1 at most"
   yield "data.smallest_scale", lambda x: 0 < x <= 1, share
   decay = "from 0 to 1, without 1"
-  yield "loss.average_decay", lambda x: 0 <= x < 1, decay
+  for field in ("loss.average_decay", "optimizer.momentum"):
+    yield field, lambda x: 0 <= x < 1, decay
   warmup = config.optimizer.warmup_steps
   above = f"above optimizer.warmup_steps, {warmup}"
   yield "optimizer.steps", lambda x: x > warmup, above
+  if config.optimizer.schedule == "stable":
+    rest = config.optimizer.steps - warmup
+    within = f"from 0 to the {rest} steps after the warm-up"
+    yield "optimizer.decay_steps", lambda x: 0 <= x <= rest, within
   # So that sums of metrics and losses are whole wherever a run resumes.
   yield "checkpoint_every", *_multiple("log_every", config.log_every)
   if config.eval.folder:
     unit = "checkpoint_every"
     yield "eval.every", *_multiple(unit, config[unit])
+
+
+def _resident_rules(config: Any) -> Iterator[Rule]:
+  """What a stream cannot do, and what dispatches of several steps need."""
+  if not config.data.resident:
+    yield "data.dispatch", lambda x: x == 1, "1 unless data.resident"
+    yield "data.draw", lambda x: x == "epochs", "epochs unless data.resident"
+  yield "data.draw", lambda x: x in ("epochs", "pixels"), "epochs or pixels"
+  for field in ("log_every", "optimizer.steps"):
+    yield field, *_multiple("data.dispatch", config.data.dispatch)
 
 
 def _multiple(name: str, unit: int) -> tuple[Callable[[int], bool], str]:

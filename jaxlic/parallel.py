@@ -94,16 +94,19 @@ def describe() -> str:
   )
 
 
-def map_step(step: Callable, axis: str) -> Callable:
+def map_step(
+  step: Callable, axis: str, in_axes: tuple[int | None, ...] = (None, 0, 0)
+) -> Callable:
   """Returns a step of training, mapped over all devices of all processes.
 
   It takes the state that all devices share, whose memory it may take over, and
-  batches as `feed` yields them; `axis` is the devices' name in the step.
+  batches as `feed` yields them, or what `put` returns where `in_axes` is None;
+  `axis` is the devices' name in the step.
   """
   return jax.pmap(
     step,
     axis_name=axis,
-    in_axes=(None, 0, 0),
+    in_axes=in_axes,
     out_axes=None,
     donate_argnums=0,
   )

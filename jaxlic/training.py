@@ -93,6 +93,17 @@ def begin_with(state: State, params: Params, chain: Any) -> State:
   return state._replace(params=params, average=average, optimizer=optimizer)
 
 
+def fitting(state: State, params: Params) -> Params:
+  """Returns the state's parameters, but others' of the same name and shape."""
+  known = dict(jax.tree_util.tree_leaves_with_path(params))
+
+  def choose(path, leaf):
+    fits = path in known and jnp.shape(known[path]) == leaf.shape
+    return known[path] if fits else leaf
+
+  return jax.tree_util.tree_map_with_path(choose, state.params)
+
+
 def added(state: State, params: Params) -> list[str]:
   """Returns the groups of the state's parameters that others lack."""
   return sorted(set(state.params) - set(params))
@@ -215,6 +226,34 @@ def make_step(model: Model, codec: Codec, chain: Any, config: Any) -> Callable:
   return step
 
 
+def make_resident_step(step: Callable, draw: Callable) -> Callable:
+  """Returns several steps in one, whose images a device draws by itself.
+
+  Args:
+    step: A step, see `make_step`.
+    draw: From what a device holds, and numbers [b], to images [b H W 3].
+
+  Returns:
+    A function of a state, what a device holds, and numbers [b k] of the
+    examples of k steps.
+  """
+
+  def steps(state: State, held: Any, index: UInt32[Array, "b k"]) -> State:
+    def one(state, index):
+      return step(state, draw(held, index), index), None
+
+    if index.shape[1] == 1:
+      return one(state, index[:, 0])[0]
+    return jax.lax.scan(one, state, index.T, unroll=_unrolled())[0]
+
+  return steps
+
+
+def _unrolled() -> bool:
+  """Whether loops are written out: XLA compiles theirs badly for CPUs."""
+  return jax.default_backend() == "cpu"
+
+
 def _frozen(params: Params, only: tuple[str, ...]) -> Params:
   """The parameters; all that is FIXED, or in other groups, has no gradient."""
 
@@ -302,9 +341,7 @@ def _gradient(
   turns = jax.tree.map(lambda x: x.reshape(parts, -1, *x.shape[1:]), examples)
   shapes = jax.eval_shape(of_part, params, *(x[0] for x in turns))
   zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-  # XLA compiles convolutions in a loop badly for CPUs.
-  unroll = jax.default_backend() == "cpu"
-  sums, _ = jax.lax.scan(add, zeros, turns, unroll=unroll)
+  sums, _ = jax.lax.scan(add, zeros, turns, unroll=_unrolled())
   return jax.tree.map(lambda x: x / parts, sums)
 
 

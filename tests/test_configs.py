@@ -173,6 +173,11 @@ def test_the_toy_takes_a_step_in_bfloat16(name):
     ("optimizer.open_window", -1, "open_window is 0 or more, got -1"),
     ("optimizer.open_threshold", -0.1, "threshold is 0 or more, got -0.1"),
     ("optimizer.open_window", 9, "without a mask, got 9; set it to 0, or"),
+    ("optimizer.momentum", 1.0, "from 0 to 1, without 1, got 1.0"),
+    ("optimizer.newton_schulz", 0, "newton_schulz is positive, got 0"),
+    ("optimizer.matrix_factor", 0.0, "matrix_factor is positive, got 0.0"),
+    ("data.dispatch", 5, "data.dispatch is 1 unless data.resident, got 5"),
+    ("data.draw", "pixels", "epochs unless data.resident, got pixels"),
     ("loss.distortion", "ms-ssim", "data.crop is 161 or more for MS-SSIM"),
     ("loss.lambdas", (0.1, 0.2), "needs 1 weights of mse, got 2"),
   ],
@@ -181,6 +186,32 @@ def test_what_makes_no_sense_is_one_line(field, value, match):
   config = get("bmshj2018_factorized", "toy")
   config.eval.folder = "held"
   config.update_from_flattened_dict({field: value})
+  model = models.make(config.model.name, **config.model.options)
+  with pytest.raises(JaxlicError, match=match):
+    configuration.check(config, model, devices=1)
+
+
+@pytest.mark.parametrize(
+  ("fields", "match"),
+  [
+    (
+      {"data.resident": True, "data.dispatch": 5},
+      "log_every is a multiple of data.dispatch, 5, got 1",
+    ),
+    (
+      {"data.resident": True, "data.dispatch": 4, "log_every": 4},
+      "optimizer.steps is a multiple of data.dispatch, 4, got 10",
+    ),
+    ({"data.resident": True, "data.draw": "all"}, "epochs or pixels, got all"),
+    (
+      {"optimizer.schedule": "stable", "optimizer.decay_steps": 10},
+      "from 0 to the 9 steps after the warm-up, got 10",
+    ),
+  ],
+)
+def test_fields_that_do_not_fit_each_other_are_one_line(fields, match):
+  config = get("bmshj2018_factorized", "toy")
+  config.update_from_flattened_dict(fields)
   model = models.make(config.model.name, **config.model.options)
   with pytest.raises(JaxlicError, match=match):
     configuration.check(config, model, devices=1)

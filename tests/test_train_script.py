@@ -24,6 +24,11 @@ ROOT = Path(jaxlic.__file__).parents[1]
 CONFIG = ROOT / "configs" / "bmshj2018_factorized.py"
 STEPS = 10
 MANY = "--config.optimizer.steps=100000"
+RESIDENT = (
+  "--config.data.resident",
+  "--config.data.draw=pixels",
+  "--config.log_every=5",
+)
 
 
 class Trainer:
@@ -199,6 +204,38 @@ def test_a_run_continues_on_another_number_of_devices(trainer, alone):
   np.testing.assert_allclose(
     trainer.losses("moved"), trainer.losses("alone"), rtol=1e-5
   )
+
+
+@pytest.fixture(scope="module")
+def resident(trainer):
+  """Losses of a run whose crops the device draws, in windows of five steps."""
+  code, _, err = trainer.run("resident", *RESIDENT)
+  assert code == 0, err
+  return trainer.losses("resident")
+
+
+@pytest.mark.parametrize("devices", [2, 8])
+def test_devices_draw_the_same_crops_many_steps_at_once(
+  trainer, resident, devices
+):
+  workdir, many = f"resident-{devices}", "--config.data.dispatch=5"
+  code, _, err = trainer.run(workdir, *RESIDENT, many, devices=devices)
+  assert code == 0, err
+  # As above: sums in another order.
+  np.testing.assert_allclose(trainer.losses(workdir), resident, rtol=1e-5)
+
+
+def test_a_resident_run_goes_on_bit_for_bit(trainer, resident):
+  shutil.copytree(trainer.folder / "resident", trainer.folder / "resumed")
+  shutil.rmtree(trainer.folder / "resumed" / "checkpoints" / "10")
+  code, out, err = trainer.run("resumed", *RESIDENT)
+  assert code == 0 and "starting at step 5\n" in out, err
+  assert trainer.losses("resumed") == resident
+  averages = [
+    runs.load_average(trainer.folder / name)[1]
+    for name in ("resumed", "resident")
+  ]
+  jax.tree.map(np.testing.assert_array_equal, *averages)
 
 
 def test_a_killed_run_goes_on_bit_for_bit(trainer, long):

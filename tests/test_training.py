@@ -195,6 +195,19 @@ def test_what_is_added_to_a_trained_model_starts_afresh(start):
     training.begin_with(start, params | {"other": np.zeros(3)}, chain)
 
 
+def test_a_run_can_begin_with_what_fits_its_shapes(start):
+  params = jax.tree.map(lambda x: np.asarray(x) + 1, start.params)
+  params["other"], own = np.zeros(3), params["y_density"]
+  wide = {name: np.zeros((9, *leaf.shape)) for name, leaf in own.items()}
+  found = training.fitting(start, params | {"y_density": wide})
+  assert_equal(found["analysis"], params["analysis"])
+  assert_equal(found["y_density"], start.params["y_density"])
+  assert "other" not in found
+  del params["analysis"]
+  found = training.fitting(start, params)
+  assert_equal(found["analysis"], start.params["analysis"])
+
+
 def test_a_run_can_begin_with_an_imported_model_and_its_medians(start):
   density = start.params["y_density"]
   median = np.linspace(-0.4, 0.4, len(density["bias0"]), dtype=np.float32)

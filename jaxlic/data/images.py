@@ -108,6 +108,16 @@ def check_header(path: str | os.PathLike) -> None:
     ) from error
 
 
+def header_size(name: str, data: bytes) -> tuple[int, int]:
+  """Returns height and width as stored, which EXIF may exchange.
+
+  Raises:
+    JaxlicError: As `check_header` does.
+  """
+  image = _open(name, io.BytesIO(data))
+  return image.height, image.width
+
+
 def write(path: str | os.PathLike, photo: Photo) -> None:
   """Writes a photograph in the format that the suffix names, atomically.
 

@@ -105,6 +105,17 @@ def decode(record: Record) -> UInt8[np.ndarray, "H W 3"]:
     raise JaxlicError(f"{record.name}: {reason}") from error
 
 
+def size(record: Record) -> tuple[int, int]:
+  """Returns a photograph's two sides, rows as stored first; decodes no sample.
+
+  Raises:
+    JaxlicError: If its header is damaged, or refused by `images.read`.
+  """
+  if record.data.startswith(_NPY):
+    return _decode_tile(record).shape[:2]
+  return images.header_size(record.name, record.data)
+
+
 def to_bytes(record: Record) -> bytes:
   """Returns what ArrayRecord stores of a record."""
   name = record.name.encode("utf-8", "surrogateescape")
