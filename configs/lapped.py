@@ -35,7 +35,21 @@ def get_config(size: str = "published") -> default.ConfigDict:
   config.log_every = 200
   config.checkpoint_every = 1_000
   config.model = default.ConfigDict(
-    {"name": "lapped", "options": {"width": 96}}
+    {
+      "name": "lapped",
+      "options": {
+        "width": 96,  # of the hyper networks
+        "two_pass": 2,  # groups of channels that take two passes
+        "reach": 3,  # sites a side that a second pass sees
+        "predict_width": 96,
+        "predict_layers": 1,
+        "analysis_widths": (96, 144),  # at strides 8, 16
+        "analysis_blocks": (1, 1),
+        "synthesis_widths": (144, 96, 48),  # at strides 16, 8, 4
+        "synthesis_blocks": (2, 2, 3),
+        "surrogate": "mixed",  # or straight, for a last phase
+      },
+    }
   )
   config.data.batch = 8
   config.data.crop = 128
@@ -53,4 +67,13 @@ def get_config(size: str = "published") -> default.ConfigDict:
   config.optimizer.slow_factor = 0.2
   config.loss.continuous = 0.25
   config.loss.max_norm = 20.0
-  return default.sized(config, size, width=12, groups=(6,), two_pass=0)
+  return default.sized(
+    config,
+    size,
+    width=12,
+    groups=(6,),
+    two_pass=0,
+    predict_width=12,
+    analysis_widths=(12, 18),
+    synthesis_widths=(18, 12, 6),
+  )

@@ -26,6 +26,7 @@ References:
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -36,10 +37,18 @@ from jaxlic.entropy import factorized, gaussian
 from jaxlic.models import precision
 from jaxlic.models.parts import Part, split
 from jaxlic.nn import branches, colour, gains, lapped, resample
-from jaxlic.quantize import rounding, thrift
-from jaxlic.types import Model, ModelSpec, Prediction, Stage, StageSpec
+from jaxlic.quantize import rounding, straight, thrift
+from jaxlic.types import (
+  JaxlicError,
+  Model,
+  ModelSpec,
+  Prediction,
+  Stage,
+  StageSpec,
+)
 
 BLOCK = lapped.BLOCK
+SURROGATES = {"mixed": rounding.mixed, "straight": straight.make}
 GROUPS = (16, 48, 96, 160)
 LEVELS = 7
 LAMBDAS = tuple(0.0012 * 50 ** (s / (LEVELS - 1)) for s in range(LEVELS))
@@ -58,6 +67,14 @@ def make(
   width: int = 96,
   groups: tuple[int, ...] = GROUPS,
   two_pass: int = 2,
+  reach: int = 3,
+  predict_width: int | None = None,
+  predict_layers: int = 1,
+  analysis_widths: tuple[int, int] | None = None,
+  analysis_blocks: tuple[int, int] = (1, 1),
+  synthesis_widths: tuple[int, int, int] | None = None,
+  synthesis_blocks: tuple[int, int, int] = (2, 2, 3),
+  surrogate: str = "mixed",
   dtype: str = "float32",
   name: str = "lapped",
 ) -> Model:
@@ -67,21 +84,59 @@ def make(
     width: Channels of the hyper networks and of the layers at stride 8.
     groups: Latent channels of each group, lowest frequencies first.
     two_pass: How many of the first groups take two checkerboard passes.
+    reach: Sites a side that the predictor of a second pass sees.
+    predict_width: Channels of the predictors; None: `width`.
+    predict_layers: Their layers of one site between the first and the last.
+    analysis_widths: Channels of the encoder's branch at strides 8 and 16; None:
+      `width` and half as many more.
+    analysis_blocks: Its residual blocks there.
+    synthesis_widths: Channels of the decoder's branch at strides 16, 8 and 4;
+      None: half as many more than `width`, `width`, half of it.
+    synthesis_blocks: Its residual blocks there.
+    surrogate: "mixed" rates noise, "straight" what is coded: for a last phase
+      in which what makes the latents rests.
     dtype: What the convolutions compute in, see nn/__init__.py.
     name: What errors call the model.
 
   Raises:
-    JaxlicError: If there is no such dtype.
+    JaxlicError: If there is no such surrogate or dtype.
   """
-  net = _networks(width, groups, two_pass, precision.checked(dtype))
+  if surrogate not in SURROGATES:
+    raise JaxlicError(
+      f"surrogate is one of {', '.join(SURROGATES)}, got {surrogate!r}; choose "
+      "one of them"
+    )
+  relaxed = SURROGATES[surrogate]
+  fine, coarse = width, width * 3 // 2
+  dtype = precision.checked(dtype)
+  net = _networks(
+    width,
+    split(groups, two_pass=two_pass, stride=BLOCK),
+    branches.Analysis(
+      sum(groups), analysis_widths or (fine, coarse), analysis_blocks, dtype
+    ),
+    branches.Synthesis(
+      synthesis_widths or (coarse, fine, fine // 2), synthesis_blocks, dtype
+    ),
+    functools.partial(
+      branches.Predictor,
+      predict_width or width,
+      layers=predict_layers,
+      dtype=dtype,
+    ),
+    reach,
+    dtype,
+  )
   hyper_stage = Stage(
     StageSpec("z", 4 * BLOCK, net.hyper_channels),
-    rounding.make(rounding.mixed()),
+    rounding.make(relaxed()),
     factorized.make("z_density"),
     functools.partial(_predict_z, net),
     functools.partial(_absorb_z, net),
   )
-  thrifty = thrift.make(lambda prediction: gaussian.scale_at(prediction.scale))
+  thrifty = thrift.make(
+    lambda prediction: gaussian.scale_at(prediction.scale), relaxed
+  )
   stages = [
     Stage(
       part.spec(),
@@ -117,18 +172,25 @@ class _Networks:
 
 
 def _networks(
-  width: int, groups: tuple[int, ...], two_pass: int, dtype: str
+  width: int,
+  parts: list[Part],
+  analysis: branches.Analysis,
+  synthesis: branches.Synthesis,
+  predictor: Callable[..., branches.Predictor],
+  reach: int,
+  dtype: str,
 ) -> _Networks:
-  parts = split(groups, two_pass=two_pass, stride=BLOCK)
   return _Networks(
     parts=tuple(parts),
     hyper_channels=width // 3,
-    analysis=branches.Analysis(sum(groups), width, width * 3 // 2, dtype),
-    synthesis=branches.Synthesis(width // 2, width, width * 3 // 2, dtype),
+    analysis=analysis,
+    synthesis=synthesis,
     hyper_analysis=branches.HyperAnalysis(width, width // 3, dtype),
     hyper_synthesis=branches.HyperSynthesis(width, dtype),
     predictors={
-      part.name: branches.Predictor(width, part.stop - part.start, dtype)
+      part.name: predictor(
+        part.stop - part.start, reach=reach if part.half == 1 else 3
+      )
       for part in parts
     },
   )

@@ -18,18 +18,23 @@ class Analysis(nn.Module):
   """What the encoder adds to the linear coefficients, in their deviations."""
 
   channels: int
-  fine: int
-  coarse: int
+  widths: tuple[int, int]  # channels at strides 8, 16
+  blocks: tuple[int, int]  # residual blocks there
   dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, image, coefficients, t):
     conv = functools.partial(resample.conv, dtype=self.dtype)
-    x = conv(self.fine, 1)(resample.space_to_depth(image, 8))
-    x = ResidualBlock(self.dtype)(Shift(self.fine, name="shift8")(x, t))
+    fine, coarse = self.widths
+    x = conv(fine, 1)(resample.space_to_depth(image, 8))
+    x = Shift(fine, name="shift8")(x, t)
+    for _ in range(self.blocks[0]):
+      x = ResidualBlock(self.dtype)(x)
     x = resample.space_to_depth(x, 2)
-    x = conv(self.coarse, 1)(jnp.concatenate([x, coefficients], -1))
-    x = ResidualBlock(self.dtype)(Shift(self.coarse, name="shift16")(x, t))
+    x = conv(coarse, 1)(jnp.concatenate([x, coefficients], -1))
+    x = Shift(coarse, name="shift16")(x, t)
+    for _ in range(self.blocks[1]):
+      x = ResidualBlock(self.dtype)(x)
     return resample.conv(
       self.channels, 1, kernel_init=nn.initializers.zeros, name="last"
     )(x)
@@ -38,26 +43,26 @@ class Analysis(nn.Module):
 class Synthesis(nn.Module):
   """What the decoder adds to the linear reconstruction."""
 
-  finest: int
-  fine: int
-  coarse: int
+  widths: tuple[int, int, int]  # channels at strides 16, 8, 4
+  blocks: tuple[int, int, int]  # residual blocks there
   dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, coefficients, linear, t):
     conv = functools.partial(resample.conv, dtype=self.dtype)
-    x = conv(self.coarse, 3)(coefficients)
-    x = Shift(self.coarse, name="shift16")(x, t)
-    for _ in range(2):
+    coarse, fine, finest = self.widths
+    x = conv(coarse, 3)(coefficients)
+    x = Shift(coarse, name="shift16")(x, t)
+    for _ in range(self.blocks[0]):
       x = ResidualBlock(self.dtype)(x)
-    x = resample.depth_to_space(conv(4 * self.fine, 1)(x), 2)
-    x = Shift(self.fine, name="shift8")(x, t)
-    for _ in range(2):
+    x = resample.depth_to_space(conv(4 * fine, 1)(x), 2)
+    x = Shift(fine, name="shift8")(x, t)
+    for _ in range(self.blocks[1]):
       x = ResidualBlock(self.dtype)(x)
-    x = resample.depth_to_space(conv(4 * self.finest, 1)(x), 2)
+    x = resample.depth_to_space(conv(4 * finest, 1)(x), 2)
     x = jnp.concatenate([x, resample.space_to_depth(linear, 4)], -1)
-    x = Shift(self.finest, name="shift4")(conv(self.finest, 1)(x), t)
-    for _ in range(3):
+    x = Shift(finest, name="shift4")(conv(finest, 1)(x), t)
+    for _ in range(self.blocks[2]):
       x = ResidualBlock(self.dtype)(x)
     x = resample.conv(48, 3, kernel_init=nn.initializers.zeros, name="last")(x)
     return resample.depth_to_space(x, 4)
@@ -101,14 +106,17 @@ class Predictor(nn.Module):
 
   width: int
   channels: int
+  reach: int = 3  # sites a side that it sees
+  layers: int = 1  # of one site, between the first and the last
   dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, known, t):
     conv = functools.partial(resample.conv, dtype=self.dtype)
-    x = conv(self.width, 3)(known)
+    x = conv(self.width, self.reach)(known)
     x = leaky_relu(Shift(self.width, name="shift")(x, t))
-    x = leaky_relu(conv(self.width, 1)(x))
+    for _ in range(self.layers):
+      x = leaky_relu(conv(self.width, 1)(x))
     return resample.conv(
       2 * self.channels, 1, kernel_init=nn.initializers.zeros, name="last"
     )(x)

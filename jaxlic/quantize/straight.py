@@ -19,13 +19,23 @@ from jaxlic.quantize.rounding import Keys, Latent, Temperature, draw
 from jaxlic.types import Prediction, Relaxed
 
 
-def surrogate(
-  latent: Latent, prediction: Prediction, keys: Keys, temperature: Temperature
-) -> Relaxed:
-  """Rates and decodes the symbols; the gradient passes straight through."""
-  symbols = rounding.to_symbols(latent, prediction)
-  y_hat = rounding.from_symbols(symbols, prediction)
-  return _both(_straight(latent, y_hat))
+def make(to_symbols: Callable = rounding.to_symbols) -> Callable:
+  """Returns the surrogate that rates and decodes symbols.
+
+  The gradient passes the rounding straight through.
+
+  Args:
+    to_symbols: (latent, prediction) -> symbols, as the encoder has them.
+  """
+
+  def surrogate(
+    latent: Latent, prediction: Prediction, keys: Keys, temperature: Temperature
+  ) -> Relaxed:
+    symbols = to_symbols(latent, prediction)
+    y_hat = rounding.from_symbols(symbols, prediction)
+    return _both(_straight(latent, y_hat))
+
+  return surrogate
 
 
 def stochastic(

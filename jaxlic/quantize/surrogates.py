@@ -8,7 +8,7 @@ SURROGATES = {
   "mixed": rounding.mixed(),
   "soft": soft.surrogate,
   "universal": universal.surrogate,
-  "straight": straight.surrogate,
+  "straight": straight.make(),
   "stochastic": straight.stochastic,
 }
 

@@ -19,6 +19,8 @@ References:
   the threshold for a Gaussian is derived above.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -44,11 +46,13 @@ def threshold(
   return jnp.clip(0.5 + bits / (2 * HIGH_RATE_WEIGHT), 0.5, 0.95)
 
 
-def make(scale_of) -> Quantizer:
-  """Returns the quantizer; its surrogate rates noise and decodes symbols.
+def make(scale_of: Callable, relaxed: Callable = rounding.mixed) -> Quantizer:
+  """Returns the quantizer.
 
   Args:
     scale_of: Maps a `Prediction` to the Gaussian's standard deviation.
+    relaxed: From `to_symbols` to the surrogate: `rounding.mixed`, which rates
+      noise and decodes symbols, or `straight.make`, which does both with them.
   """
 
   def to_symbols(
@@ -59,5 +63,4 @@ def make(scale_of) -> Quantizer:
     size = jnp.floor(jnp.abs(residual) + away)
     return (jnp.sign(residual) * size).astype(jnp.int32)
 
-  surrogate = rounding.mixed(to_symbols)
-  return Quantizer(surrogate, to_symbols, rounding.from_symbols)
+  return Quantizer(relaxed(to_symbols), to_symbols, rounding.from_symbols)

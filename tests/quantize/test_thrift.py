@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic.quantize import rounding, thrift
+from jaxlic.quantize import rounding, straight, thrift
 from jaxlic.types import Prediction
 
 WEIGHT = 6 / math.log(2)
@@ -107,3 +107,18 @@ def test_surrogate_rates_noise_and_decodes_symbols_straight_through():
     lambda x: QUANTIZER.surrogate(x, prediction, keys, 1.0).value.sum()
   )(latent)
   np.testing.assert_array_equal(grad, jnp.ones_like(latent))
+
+
+def test_straight_rates_what_it_decodes():
+  quantizer = thrift.make(lambda prediction: prediction.scale, straight.make)
+  latent = 2 * jax.random.normal(jax.random.key(0), (1, 4, 4, 8))
+  prediction = Prediction(
+    mean=0.3 * jnp.ones_like(latent), scale=0.4 * jnp.ones_like(latent)
+  )
+  keys = jax.random.split(jax.random.key(1), 1)
+  relaxed = quantizer.surrogate(latent, prediction, keys, 1.0)
+  y_hat = quantizer.from_symbols(
+    quantizer.to_symbols(latent, prediction), prediction
+  )
+  np.testing.assert_array_equal(relaxed.coded, y_hat)
+  np.testing.assert_array_equal(relaxed.value, y_hat)
