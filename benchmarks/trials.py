@@ -1,0 +1,86 @@
+"""Short trainings of a recipe, side by side: BD-rates of held-out curves.
+
+    python train.py --config=... --workdir=RUN --config.eval.folder=KODAK \
+      --config.eval.crop=384 --config.eval.pictures=0 ...
+    python benchmarks/trials.py KODAK RUN [RUN ...] [--codec lapped-1]
+
+Prints, for the last evaluation of each run, the BD-rate against the first run,
+and against JPEG (Pillow, 4:2:0, whole files) on the same centre crops. Rates
+are estimates, latents rounded as in files. `--codec` adds a finished codec,
+rated likewise.
+"""
+
+import argparse
+import csv
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from PIL import Image
+
+from jaxlic import metrics, models, pretrained, validation
+
+JPEG_QUALITIES = (4, 7, 12, 20, 35, 55, 75, 85, 92, 95)
+
+
+def main():
+  """Prints the table."""
+  parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+  parser.add_argument("folder", help="of the photographs that runs held out")
+  parser.add_argument("runs", nargs="+", type=Path)
+  parser.add_argument("--codec", help="a finished codec, last in the table")
+  parser.add_argument("--crop", type=int, default=384)
+  options = parser.parse_args()
+  setting = SimpleNamespace(
+    folder=options.folder, crop=options.crop, images=10_000
+  )
+  photos = validation.load(setting).photos
+  jpeg = np.mean([jpeg_points(photo) for photo in photos], 0).T
+  curves = {run.name: last_curve(run / "eval.csv") for run in options.runs}
+  if options.codec:
+    curves[options.codec] = codec_curve(options.codec, photos)
+  first = next(iter(curves.values()))
+  for name, curve in curves.items():
+    points = "  ".join(f"{b:.4f} {p:.2f}" for b, p in zip(*curve, strict=True))
+    print(
+      f"{name:24s} {metrics.bd_rate(*first, *curve):+6.2f} %  JPEG "
+      f"{metrics.bd_rate(*jpeg, *curve):+6.2f} %  {points}"
+    )
+
+
+def jpeg_points(photo):
+  """Rate and PSNR of a photograph at each quality."""
+  points = []
+  for quality in JPEG_QUALITIES:
+    file = io.BytesIO()
+    Image.fromarray(photo).save(file, "JPEG", quality=quality, optimize=True)
+    shown = np.asarray(Image.open(file).convert("RGB"))
+    error = np.mean((shown.astype(float) - photo) ** 2)
+    bpp = 8 * file.tell() / (photo.shape[0] * photo.shape[1])
+    points.append((bpp, 10 * np.log10(255**2 / error)))
+  return points
+
+
+def last_curve(path):
+  """Rates and PSNRs of the last evaluation in a run's eval.csv."""
+  with open(path) as file:
+    rows = list(csv.DictReader(file))
+  rows = [row for row in rows if row["step"] == rows[-1]["step"]]
+  return [[float(row[key]) for row in rows] for key in ("bpp", "psnr_db")]
+
+
+def codec_curve(name, photos):
+  """The same of a finished codec."""
+  trained = pretrained.load(name)
+  model = models.make(trained.architecture, **trained.options)
+  loss = SimpleNamespace(distortion="mse", lambdas=())
+  found = validation.evaluate(
+    model, trained.codec, trained.params, photos, loss
+  )
+  points = validation.points(model, loss, found.sums, len(photos))
+  return [[point[key] for point in points] for key in ("bpp", "psnr_db")]
+
+
+if __name__ == "__main__":
+  main()
