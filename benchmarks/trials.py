@@ -37,14 +37,14 @@ def main():
   )
   photos = validation.load(setting).photos
   jpeg = np.mean([jpeg_points(photo) for photo in photos], 0).T
-  curves = {run.name: last_curve(run / "eval.csv") for run in options.runs}
+  curves = {str(run): last_curve(run / "eval.csv") for run in options.runs}
   if options.codec:
     curves[options.codec] = codec_curve(options.codec, photos)
   first = next(iter(curves.values()))
   for name, curve in curves.items():
     points = "  ".join(f"{b:.4f} {p:.2f}" for b, p in zip(*curve, strict=True))
     print(
-      f"{name:24s} {metrics.bd_rate(*first, *curve):+6.2f} %  JPEG "
+      f"{name:20s} {metrics.bd_rate(*first, *curve):+6.2f} %  JPEG "
       f"{metrics.bd_rate(*jpeg, *curve):+6.2f} %  {points}"
     )
 
