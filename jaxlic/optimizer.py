@@ -4,7 +4,8 @@ A configuration has these fields, each read here once:
 
 | field | meaning |
 |---|---|
-| name | "adam", "adamw", "muon" or "soap", below |
+| name | "adam", "adamw", or for matrices and kernels "muon" or "soap", with |
+|   | Adam for all else |
 | weight_decay | of adamw, decoupled from the gradient |
 | learning_rate, warmup_steps | the rate after a linear rise from 0 |
 | momentum, newton_schulz | muon: decay of the mean gradient; steps of the |
@@ -37,10 +38,10 @@ References:
   plateaus of a held-out loss; here the training loss itself is watched, since
   it is the same on every host and part of the state); Theis, Shi, Cunningham,
   Huszar, "Lossy image compression with compressive autoencoders", 2017, section
-  3.1 and eq. 13 ("power", opening; the threshold is not stated there).
+  3.1 and eq. 13 ("power", opening; the threshold is not stated there); Hu et
+  al., "MiniCPM", 2024, section 4 ("stable"). Others in muon.py, soap.py.
 """
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -50,10 +51,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from jaxlic import soap
+from jaxlic import muon, soap
 from jaxlic.types import JaxlicError, rests
 
-ADAM_RMS = 0.2  # what an entry of Adam's steps is like, in units of the rate
+SMALLEST = 16  # channels of a matrix
 NOT_NEGATIVE = ("gamma",)  # GDN's: no direction in which it may turn
 
 
@@ -150,77 +151,36 @@ def _opening(chain: Any, config: Any) -> optax.GradientTransformationExtraArgs:
 
 
 def _learner(config: Any, factor: float) -> optax.GradientTransformation:
-  adam = functools.partial(optax.adam, _schedule(config, factor))
+  rate = _schedule(config, factor)
+  matrix_rate = _schedule(config, factor * config.matrix_factor)
+  momentum = config.momentum
   kinds = {
-    "adam": adam,
-    "adamw": lambda: optax.adamw(
-      _schedule(config, factor), weight_decay=config.weight_decay
+    "adam": lambda: optax.adam(rate),
+    "adamw": lambda: optax.adamw(rate, weight_decay=config.weight_decay),
+    "muon": lambda: muon.scale_by_muon(
+      momentum=momentum, newton_schulz=config.newton_schulz
     ),
-    "muon": lambda: _on_matrices(config, factor, _muon(config), adam()),
-    "soap": lambda: _on_matrices(
-      config, factor, soap.scale_by_soap(b1=config.momentum), adam()
-    ),
+    "soap": lambda: soap.scale_by_soap(b1=momentum),
   }
   if config.name not in kinds:
     raise JaxlicError(
       f"optimizer.name is one of {', '.join(kinds)}, got {config.name!r}; "
       "choose one"
     )
-  return kinds[config.name]()
-
-
-def _on_matrices(
-  config: Any,
-  factor: float,
-  direction: optax.GradientTransformation,
-  others: optax.GradientTransformation,
-) -> optax.GradientTransformation:
-  """Matrices and kernels learn in a direction, all else as `others` say."""
-  rate = _schedule(config, factor * config.matrix_factor)
-  learners = {
-    "matrix": optax.chain(direction, optax.scale_by_learning_rate(rate)),
-    "other": others,
-  }
-
-  def label(path, leaf):
-    return "matrix" if _is_matrix(path, leaf) else "other"
-
+  made = kinds[config.name]()
+  if config.name in ("adam", "adamw"):
+    return made
+  matrix = optax.chain(made, optax.scale_by_learning_rate(matrix_rate))
   return optax.partition(
-    learners, lambda tree: jax.tree_util.tree_map_with_path(label, tree)
+    {"matrix": matrix, "other": optax.adam(rate)},
+    lambda tree: jax.tree_util.tree_map_with_path(_kind, tree),
   )
 
 
-def _is_matrix(path: tuple, leaf: Array) -> bool:
+def _kind(path: tuple, leaf: Array) -> str:
   """Whether a parameter maps channels to channels, signs and all."""
-  if path[-1].key in NOT_NEGATIVE:
-    return False
-  return leaf.ndim == 4 or (leaf.ndim == 2 and min(leaf.shape) >= 16)
-
-
-def _muon(config: Any) -> optax.GradientTransformation:
-  def shapes(tree):
-    return jax.tree.map(_reduced, tree)
-
-  return optax.chain(
-    optax.contrib.scale_by_muon(
-      ns_steps=config.newton_schulz,
-      beta=config.momentum,
-      weight_dimension_numbers=shapes,
-    ),
-    optax.stateless(lambda moved, _: jax.tree.map(_as_large_as_adam, moved)),
-  )
-
-
-def _as_large_as_adam(moved: Array) -> Array:
-  """An orthogonal matrix [.. n], scaled to the size of Adam's steps."""
-  outputs = moved.shape[-1]
-  return ADAM_RMS * math.sqrt(max(outputs, moved.size // outputs)) * moved
-
-
-def _reduced(leaf: Array) -> optax.contrib.MuonDimensionNumbers:
-  """A kernel is one matrix from all taps and inputs to its outputs."""
-  last = leaf.ndim - 1
-  return optax.contrib.MuonDimensionNumbers(tuple(range(last)), last)
+  matrix = leaf.ndim == 4 or (leaf.ndim == 2 and min(leaf.shape) >= SMALLEST)
+  return "matrix" if matrix and path[-1].key not in NOT_NEGATIVE else "other"
 
 
 def _schedule(config: Any, factor: float) -> Callable:

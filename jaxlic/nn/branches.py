@@ -2,6 +2,10 @@
 
 The branches of analysis and synthesis, and the predictors, end in layers that
 start at zero. Every network is told the quality, as `t` [b] in -1..1.
+
+A branch's residual blocks are numbered through as far as lapped-1 has them, and
+those beyond have names of their own: its weights fit a deeper branch, which
+does the same at first, for new blocks start as identity.
 """
 
 import functools
@@ -28,13 +32,11 @@ class Analysis(nn.Module):
     fine, coarse = self.widths
     x = conv(fine, 1)(resample.space_to_depth(image, 8))
     x = Shift(fine, name="shift8")(x, t)
-    for _ in range(self.blocks[0]):
-      x = ResidualBlock(self.dtype)(x)
+    x = _residual(x, (0, 1), self.blocks[0], "more8", self.dtype)
     x = resample.space_to_depth(x, 2)
     x = conv(coarse, 1)(jnp.concatenate([x, coefficients], -1))
     x = Shift(coarse, name="shift16")(x, t)
-    for _ in range(self.blocks[1]):
-      x = ResidualBlock(self.dtype)(x)
+    x = _residual(x, (1, 2), self.blocks[1], "more16", self.dtype)
     return resample.conv(
       self.channels, 1, kernel_init=nn.initializers.zeros, name="last"
     )(x)
@@ -53,19 +55,25 @@ class Synthesis(nn.Module):
     coarse, fine, finest = self.widths
     x = conv(coarse, 3)(coefficients)
     x = Shift(coarse, name="shift16")(x, t)
-    for _ in range(self.blocks[0]):
-      x = ResidualBlock(self.dtype)(x)
+    x = _residual(x, (0, 2), self.blocks[0], "more16", self.dtype)
     x = resample.depth_to_space(conv(4 * fine, 1)(x), 2)
     x = Shift(fine, name="shift8")(x, t)
-    for _ in range(self.blocks[1]):
-      x = ResidualBlock(self.dtype)(x)
+    x = _residual(x, (2, 4), self.blocks[1], "more8", self.dtype)
     x = resample.depth_to_space(conv(4 * finest, 1)(x), 2)
     x = jnp.concatenate([x, resample.space_to_depth(linear, 4)], -1)
     x = Shift(finest, name="shift4")(conv(finest, 1)(x), t)
-    for _ in range(self.blocks[2]):
-      x = ResidualBlock(self.dtype)(x)
+    x = _residual(x, (4, 7), self.blocks[2], "more4", self.dtype)
     x = resample.conv(48, 3, kernel_init=nn.initializers.zeros, name="last")(x)
     return resample.depth_to_space(x, 4)
+
+
+def _residual(x, numbers, count, more, dtype):
+  """`count` residual blocks; the first have lapped-1's numbers."""
+  names = [f"ResidualBlock_{k}" for k in range(*numbers)]
+  names += [f"{more}_{k}" for k in range(count - len(names))]
+  for name in names[:count]:
+    x = ResidualBlock(dtype, name=name)(x)
+  return x
 
 
 class HyperAnalysis(nn.Module):
