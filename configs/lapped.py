@@ -32,8 +32,10 @@ from configs import default
 def get_config(size: str = "published") -> default.ConfigDict:
   """Every field that differs from configs/default.py."""
   config = default.get_config()
-  config.log_every = 200
-  config.checkpoint_every = 1_000
+  config.start_from, config.start_partly = "lapped-1", True
+  config.log_every = 100
+  config.checkpoint_every = 500
+  config.eval.update(every=2_000, crop=256)
   config.model = default.ConfigDict(
     {
       "name": "lapped",
@@ -44,19 +46,17 @@ def get_config(size: str = "published") -> default.ConfigDict:
         "predict_width": 96,
         "predict_layers": 1,
         "analysis_widths": (96, 144),  # at strides 8, 16
-        "analysis_blocks": (1, 1),
+        "analysis_blocks": (2, 2),
         "synthesis_widths": (144, 96, 48),  # at strides 16, 8, 4
-        "synthesis_blocks": (2, 2, 3),
+        "synthesis_blocks": (3, 4, 4),
         "surrogate": "mixed",  # or straight, for a last phase
       },
     }
   )
-  config.data.batch = 8
-  config.data.crop = 128
-  config.optimizer.learning_rate = 8e-4
-  config.optimizer.warmup_steps = 200
-  config.optimizer.schedule = "cosine"
-  config.optimizer.steps = 15_000
+  config.data.update(batch=8, crop=128, resident=True, draw="pixels")
+  config.optimizer.update(name="muon", matrix_factor=2.0, newton_schulz=3)
+  config.optimizer.update(learning_rate=8e-4, warmup_steps=200)
+  config.optimizer.update(schedule="stable", steps=1_000_000)
   config.optimizer.slow = (
     "forward",
     "inverse",
