@@ -134,7 +134,7 @@ def begin(
     )
   params = trained.params
   if config.start_partly:
-    params = training.fitting(initial, params)
+    params = training.fitting(initial.params, params)
   added, only = training.added(initial, params), config.optimizer.only
   missing = [name for name in added if name not in only]
   if only and missing:

@@ -93,15 +93,15 @@ def begin_with(state: State, params: Params, chain: Any) -> State:
   return state._replace(params=params, average=average, optimizer=optimizer)
 
 
-def fitting(state: State, params: Params) -> Params:
-  """Returns the state's parameters, but others' of the same name and shape."""
-  known = dict(jax.tree_util.tree_leaves_with_path(params))
+def fitting(params: Params, others: Params) -> Params:
+  """Returns parameters, but the others' where name and shape are the same."""
+  known = dict(jax.tree_util.tree_leaves_with_path(others))
 
   def choose(path, leaf):
     fits = path in known and jnp.shape(known[path]) == leaf.shape
     return known[path] if fits else leaf
 
-  return jax.tree_util.tree_map_with_path(choose, state.params)
+  return jax.tree_util.tree_map_with_path(choose, params)
 
 
 def added(state: State, params: Params) -> list[str]:

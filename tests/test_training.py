@@ -199,12 +199,12 @@ def test_a_run_can_begin_with_what_fits_its_shapes(start):
   params = jax.tree.map(lambda x: np.asarray(x) + 1, start.params)
   params["other"], own = np.zeros(3), params["y_density"]
   wide = {name: np.zeros((9, *leaf.shape)) for name, leaf in own.items()}
-  found = training.fitting(start, params | {"y_density": wide})
+  found = training.fitting(start.params, params | {"y_density": wide})
   assert_equal(found["analysis"], params["analysis"])
   assert_equal(found["y_density"], start.params["y_density"])
   assert "other" not in found
   del params["analysis"]
-  found = training.fitting(start, params)
+  found = training.fitting(start.params, params)
   assert_equal(found["analysis"], start.params["analysis"])
 
 
