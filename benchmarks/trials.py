@@ -13,6 +13,7 @@ rated likewise.
 import argparse
 import csv
 import io
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +32,7 @@ def main():
   parser.add_argument("runs", nargs="+", type=Path)
   parser.add_argument("--codec", help="a finished codec, last in the table")
   parser.add_argument("--crop", type=int, default=384)
+  parser.add_argument("--out", type=Path, help="a JSON file of the same")
   options = parser.parse_args()
   setting = SimpleNamespace(
     folder=options.folder, crop=options.crop, images=10_000
@@ -40,13 +42,15 @@ def main():
   curves = {str(run): last_curve(run / "eval.csv") for run in options.runs}
   if options.codec:
     curves[options.codec] = codec_curve(options.codec, photos)
-  first = next(iter(curves.values()))
+  first, found = next(iter(curves.values())), {}
   for name, curve in curves.items():
+    rates = [metrics.bd_rate(*anchor, *curve) for anchor in (first, jpeg)]
     points = "  ".join(f"{b:.4f} {p:.2f}" for b, p in zip(*curve, strict=True))
-    print(
-      f"{name:20s} {metrics.bd_rate(*first, *curve):+6.2f} %  JPEG "
-      f"{metrics.bd_rate(*jpeg, *curve):+6.2f} %  {points}"
-    )
+    print(f"{name:20s} {rates[0]:+6.2f} %  JPEG {rates[1]:+6.2f} %  {points}")
+    keys = ("bpp", "psnr_db", "bd_rate_first", "bd_rate_jpeg")
+    found[name] = dict(zip(keys, [*curve, *rates], strict=True))
+  if options.out:
+    options.out.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def jpeg_points(photo):

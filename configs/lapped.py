@@ -53,9 +53,9 @@ def get_config(size: str = "published") -> default.ConfigDict:
       },
     }
   )
-  config.data.update(batch=8, crop=128, resident=True, draw="pixels")
+  config.data.update(batch=16, crop=128, resident=True, draw="pixels")
   config.optimizer.update(name="muon", matrix_factor=2.0, newton_schulz=3)
-  config.optimizer.update(learning_rate=8e-4, warmup_steps=200)
+  config.optimizer.update(learning_rate=4e-4, warmup_steps=200)
   config.optimizer.update(schedule="stable", steps=1_000_000)
   config.optimizer.slow = (
     "forward",
@@ -66,7 +66,7 @@ def get_config(size: str = "published") -> default.ConfigDict:
   )
   config.optimizer.slow_factor = 0.2
   config.loss.continuous = 0.25
-  config.loss.max_norm = 20.0
+  config.loss.update(max_norm=20.0, average_decay=0.9995)
   return default.sized(
     config,
     size,
