@@ -82,10 +82,10 @@ def main(_):
     run = stack.enter_context(open_run(config, len(source)))
     initial = begin(initial, config, chain, resumes=run.sound() is not None)
     state, next_example = run.restore(initial) or (initial, 0)
-    run.describe()
     step = training.make_step(model, codec.make(model), chain, config)
     step, batches = feed_step(step, source, config, next_example)
     stack.enter_context(contextlib.closing(batches))
+    run.describe()
     logs = Logs(run.folder, int(state.step), silent=not parallel.is_main())
     stack.enter_context(contextlib.closing(logs))
     logs.say(parallel.describe())
@@ -133,13 +133,20 @@ def begin(
       "give one of its members"
     )
   params = trained.params
+  only, lacks = config.optimizer.only, "no"
+  added = training.added(initial, params)
   if config.start_partly:
+    added, lacks = training.unfitting(initial.params, params), "no whole"
     params = training.fitting(initial.params, params)
-  added, only = training.added(initial, params), config.optimizer.only
+  if len(added) == len(initial.params):
+    raise JaxlicError(
+      f"nothing of {source} fits this model; give model.options nearer to its "
+      f"own, {trained.options}, or no start_from"
+    )
   missing = [name for name in added if name not in only]
   if only and missing:
     raise JaxlicError(
-      f"only {', '.join(only)} is trained, but {source} has no "
+      f"only {', '.join(only)} is trained, but {source} has {lacks} "
       f"{', '.join(missing)}; give model.options as it has them: "
       f"{trained.options}"
     )
@@ -148,7 +155,9 @@ def begin(
   except JaxlicError as error:
     raise JaxlicError(f"{error}; {source} has {trained.options}") from error
   for name in added:
-    logging.warning("%s has no %s, which starts afresh", source, name)
+    logging.warning(
+      "%s has %s %s: what it lacks starts afresh", source, lacks, name
+    )
   return begun
 
 
@@ -159,14 +168,19 @@ def train(config, run, logs, step, state, batches, held_out, next_example):
   if start % stride:
     raise JaxlicError(
       f"data.dispatch divides the step that a run goes on from, {start}, got "
-      f"{stride}; give another until it does"
+      f"{stride}; set it to 1"
     )
   feed, stop = parallel.feed(batches), parallel.Stop()
   window, began, loss = start, time.perf_counter(), None
-  turns = {"initial": start // stride, "unit_scale": stride, "disable": None}
-  for i in tqdm(range(start + stride, total + 1, stride), **turns):
+  for i in tqdm(
+    range(start + stride, total + 1, stride),
+    initial=start // stride,
+    total=total // stride,
+    unit_scale=stride,
+    disable=None,
+  ):
     state = step(state, *next(feed))
-    stopping = stop.asked(i)
+    stopping = stop.asked(i // stride)
     last = stopping or i == total
     saving = last or i % config.checkpoint_every == 0
     if saving or i % STEPS_IN_FLIGHT < stride:
@@ -205,7 +219,9 @@ def feed_step(
   )
   steps = training.make_resident_step(step, draw)
   copies = jax.local_device_count() if jax.default_backend() == "cpu" else 1
-  photos = parallel.put(resident.load(source, copies=copies))
+  photos = parallel.put(
+    resident.load(source, copies=copies, threads=config.data.threads)
+  )
   mapped = parallel.map_step(steps, training.AXIS, in_axes=(None, None, 0))
   numbers = resident.numbers(
     start=start,

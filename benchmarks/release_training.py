@@ -12,6 +12,7 @@ benchmarks/release_training.md.
 
 import argparse
 import contextlib
+import csv
 import fcntl
 import json
 import os
@@ -25,9 +26,11 @@ from pathlib import Path
 
 TREE = ("jaxlic", "configs", "benchmarks", "train.py", "pyproject.toml")
 TREE += ("README.md", "LICENSE")
-HELD_OUT = 120  # every so manieth photograph, by name, is not trained on
+HELD_OUT = 120  # one photograph in so many, by name, is not trained on
 LEAST_FREE = 2 * 2**30  # bytes of disk: some checkpoints, and a report's codec
-KEEP_MEMORY = {  # glibc gives none back to the system: 5 to 9 % faster
+ENVIRONMENT = {
+  "PYTHONUNBUFFERED": "1",
+  # glibc gives no memory back to the system: steps are 5 to 9 % faster.
   "MALLOC_MMAP_MAX_": "0",
   "MALLOC_TRIM_THRESHOLD_": str(2**40),
   "MALLOC_ARENA_MAX": "1",
@@ -58,7 +61,7 @@ def main() -> int:
   options = vars(parser.parse_args())
   try:
     options.pop("run")(**options)
-  except Refused as error:
+  except (Refused, OSError) as error:
     print(f"release_training: {error}", file=sys.stderr)
     return 2
   return 0
@@ -68,7 +71,25 @@ def setup(directory, photographs, kodak, anchors, config, flag):
   """Makes the directory; it must not be there."""
   if directory.exists():
     raise Refused(f"{directory} is there already; run its resume, or remove it")
-  root, tree = Path(__file__).resolve().parents[1], directory / "tree"
+  for folder in (photographs, kodak, anchors):
+    if not folder.is_dir() or not any(folder.iterdir()):
+      raise Refused(f"{folder} is no folder with files; name another")
+  facts = {"kodak": str(kodak.resolve()), "anchors": str(anchors.resolve())}
+  facts |= {"flags": [f"--config={config}", *flag]}
+  try:
+    copy_tree(directory / "tree")
+    link_photographs(directory, photographs)
+    (directory / "facts.json").write_text(json.dumps(facts, indent=1))
+    write_scripts(directory)
+    make_environment(directory)
+  except BaseException:
+    shutil.rmtree(directory, ignore_errors=True)
+    raise
+
+
+def copy_tree(tree):
+  """Copies what the training runs on."""
+  root = Path(__file__).resolve().parents[1]
   tree.mkdir(parents=True)
   for name in TREE:
     source = root / name
@@ -77,19 +98,29 @@ def setup(directory, photographs, kodak, anchors, config, flag):
       shutil.copytree(source, tree / name, ignore=ignored)
     else:
       shutil.copy(source, tree / name)
-  names = sorted(path for path in photographs.resolve().iterdir())
-  for i, path in enumerate(names):
+
+
+def link_photographs(directory, photographs):
+  """Divides a folder's files into those to train on and those held out."""
+  files = [path for path in photographs.resolve().iterdir() if path.is_file()]
+  for i, path in enumerate(sorted(files)):
     folder = directory / ("photos" if i % HELD_OUT else "held")
     folder.mkdir(exist_ok=True)
     (folder / path.name).symlink_to(path)
-  facts = {"kodak": kodak, "anchors": anchors}
-  facts = {name: str(path.resolve()) for name, path in facts.items()}
-  facts |= {"flags": [f"--config={config}", *flag]}
-  (directory / "facts.json").write_text(json.dumps(facts, indent=1))
-  write_scripts(directory)
+
+
+def make_environment(directory):
+  """Installs the tree; versions.txt is what a new environment should have."""
   venv.create(directory / "venv", with_pip=True)
-  install = [python_of(directory), "-m", "pip", "install", "-q", "./tree"]
-  subprocess.run(install, cwd=directory, check=True)
+  pip = [python_of(directory), "-m", "pip"]
+  if subprocess.run(
+    [*pip, "install", "-q", "./tree"], cwd=directory
+  ).returncode:
+    raise Refused("the tree cannot be installed, see above; try again")
+  versions = subprocess.run(
+    [*pip, "freeze", "--exclude", "jaxlic"], capture_output=True, check=True
+  )
+  (directory / "versions.txt").write_bytes(versions.stdout)
 
 
 def write_scripts(directory):
@@ -102,9 +133,10 @@ def write_scripts(directory):
 
 SCRIPT = """#!/bin/sh
 cd "$(dirname "$0")" || exit 2
-[ -x venv/bin/python ] || {{
+venv/bin/python -c "import jaxlic" 2>/dev/null || {{
   echo "{command}: needs its virtual environment, $PWD/venv; make it again:" \\
-    "python3 -m venv venv && venv/bin/pip install ./tree" >&2
+    "cd $PWD && python3 -m venv venv &&" \\
+    "venv/bin/pip install -c versions.txt ./tree" >&2
   exit 2
 }}
 exec venv/bin/python tree/benchmarks/release_training.py {command} . "$@"
@@ -114,8 +146,8 @@ exec venv/bin/python tree/benchmarks/release_training.py {command} . "$@"
 def resume(directory):
   """Starts the training in the background, unless it runs."""
   check_disk(directory)
-  with lock(directory) as free:
-    if not free:
+  with lock(directory) as held:
+    if not held:
       print(f"it runs: {last_line(directory)}")
       return
   command = [sys.executable, __file__, "train", directory.resolve()]
@@ -132,26 +164,40 @@ def resume(directory):
 
 def train(directory):
   """Trains in the foreground; each line of the log begins with the hours."""
-  with lock(directory) as free:
-    if not free:
-      raise Refused("it runs already")
-    before, began = hours_of(directory), time.monotonic()
-    process = subprocess.Popen(
+  with lock(directory) as held:
+    if not held:
+      raise Refused("it runs already; see its log")
+    with subprocess.Popen(
       train_command(directory, "run"),
       cwd=directory / "tree",
-      env=os.environ | KEEP_MEMORY,
+      env=os.environ | ENVIRONMENT,
       stdout=subprocess.PIPE,
       stderr=subprocess.STDOUT,
       text=True,
-    )
-    # Which saves, and exits.
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-    for line in process.stdout:
-      hours = before + (time.monotonic() - began) / 3600
-      print(f"{hours:.2f} h  {line}", end="", flush=True)
-      (directory / "hours").write_text(f"{hours:.4f}\n")
-    if process.wait():
-      raise Refused(f"train.py ended with {process.returncode}, see above")
+      # Whoever trains holds the lock, even without this process.
+      pass_fds=(held.fileno(),),
+    ) as process:
+      # Which saves, and exits.
+      previous = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+      try:
+        tell(directory, process.stdout)
+      except BaseException:
+        process.terminate()
+        raise
+      finally:
+        signal.signal(signal.SIGTERM, previous)
+    if process.returncode:
+      code = process.returncode
+      raise Refused(f"train.py ended with {code}; see the lines before")
+
+
+def tell(directory, lines):
+  """Prints lines behind the hours that the run has had, which it keeps."""
+  before, began = hours_of(directory), time.monotonic()
+  for line in lines:
+    hours = before + (time.monotonic() - began) / 3600
+    print(f"{hours:.2f} h  {line}", end="", flush=True)
+    write_hours(directory, hours)
 
 
 def report(directory, decay):
@@ -164,49 +210,82 @@ def report(directory, decay):
   step, hours = max(steps), hours_of(directory)
   decay = decay or max(500, step // 10 // 100 * 100)
   branch = directory / f"branch-{step}"
-  shutil.rmtree(branch, ignore_errors=True)
+  if branch.exists():
+    raise Refused(
+      f"{branch} is there already; wait for its report or remove it"
+    )
+  start_branch(directory, branch, step)
+  kodak = facts_of(directory)["kodak"]
+  jaxlic, codec = [sys.executable, "-m", "jaxlic"], branch.resolve() / "codec"
+  curve = branch.resolve() / "rd.json"
+  run_all(
+    directory,
+    branch,
+    branch_command(directory, branch, step, decay),
+    [*jaxlic, "export", branch.resolve(), codec],
+    [*jaxlic, "eval", kodak, "--model", codec, "--out", curve],
+  )
+  shutil.rmtree(branch / "checkpoints")
+  line = f"step {step} + {decay}  {hours:.2f} h  {rates(directory, curve)}"
+  with open(directory / "reports", "a") as file:
+    file.write(f"{line}\n")
+  print(line)
+
+
+def start_branch(directory, branch, step):
+  """Makes a work directory that goes on from a checkpoint of the run."""
   (branch / "checkpoints").mkdir(parents=True)
   shutil.copy(directory / "run/config.json", branch)
   shutil.copytree(
     directory / f"run/checkpoints/{step}", branch / f"checkpoints/{step}"
   )
-  facts = facts_of(directory)
-  command = train_command(
+
+
+def branch_command(directory, branch, step, decay):
+  """The words that decay on a branch; the average forgets what was before."""
+  with open(directory / "run/train.csv") as file:
+    rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+  # The schedule does not count steps that were skipped.
+  skipped = int(float(rows[-1]["skipped"])) if rows else 0
+  return train_command(
     directory,
     branch.name,
     "--change_config",
     f"--config.optimizer.steps={step + decay}",
-    f"--config.optimizer.decay_steps={decay}",
+    f"--config.optimizer.decay_steps={decay + skipped}",
+    f"--config.loss.average_decay={1 - min(10 / decay, 1)}",
     "--config.eval.folder=",
   )
-  jaxlic = [sys.executable, "-m", "jaxlic"]
-  codec, curve = branch / "codec", branch / "rd.json"
+
+
+def run_all(directory, branch, *commands):
+  """Runs commands one after the other, behind all else, into a log."""
   with open(branch / "log", "w") as log:
-    for words in (
-      command,
-      [*jaxlic, "export", branch.resolve(), codec.resolve()],
-      [*jaxlic, "eval", facts["kodak"], "--model", codec.resolve(), "--out"]
-      + [curve.resolve()],
-    ):
-      words = ["nice", "-n", "19", *words]
-      tree = directory / "tree"
-      if subprocess.run(words, cwd=tree, stdout=log, stderr=log).returncode:
-        raise Refused(f"a report failed; see {branch / 'log'}")
-  shutil.rmtree(branch / "checkpoints")
-  anchors = [Path(facts["anchors"]) / f"{name}.json" for name in ANCHORS]
+    for words in commands:
+      done = subprocess.run(
+        ["nice", "-n", "19", *words],
+        cwd=directory / "tree",
+        env=os.environ | ENVIRONMENT,
+        stdout=log,
+        stderr=log,
+      )
+      if done.returncode:
+        raise Refused(f"a report failed; see {branch / 'log'}, then remove it")
+
+
+def rates(directory, curve):
+  """The BD-rates of a curve against each anchor that there is, in a line."""
+  folder = Path(facts_of(directory)["anchors"])
+  anchors = [folder / f"{name}.json" for name in ANCHORS]
   rated = subprocess.run(
-    [sys.executable, "benchmarks/kodak.py", curve.resolve()]
+    [sys.executable, "benchmarks/kodak.py", curve]
     + [path for path in anchors if path.exists()],
     cwd=directory / "tree",
     capture_output=True,
     text=True,
   )
   # Of curves that share no quality there is none, and the last line says so.
-  rates = rated.stdout.splitlines() or rated.stderr.splitlines()[-1:]
-  line = f"step {step} + {decay}  {hours:.2f} h  {'  '.join(rates)}"
-  with open(directory / "reports", "a") as file:
-    file.write(f"{line}\n")
-  print(line)
+  return "  ".join(rated.stdout.splitlines() or rated.stderr.splitlines()[-1:])
 
 
 def train_command(directory, workdir, *flags):
@@ -230,14 +309,14 @@ def python_of(directory):
 
 @contextlib.contextmanager
 def lock(directory):
-  """Whether no training of the directory runs; holds it while it is open."""
+  """Yields the file that holds the lock; None if a training has it."""
   with open(directory / ".running", "w") as file:
     try:
       fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-      yield False
+      yield None
     else:
-      yield True
+      yield file
 
 
 def check_disk(directory):
@@ -259,6 +338,14 @@ def hours_of(directory):
   """The hours that the run has had."""
   path = directory / "hours"
   return float(path.read_text()) if path.exists() else 0.0
+
+
+def write_hours(directory, hours):
+  """Replaces the file whole, so that a full disk leaves the one before."""
+  new = directory / "hours.new"
+  with contextlib.suppress(OSError):
+    new.write_text(f"{hours:.4f}\n")
+    new.replace(directory / "hours")
 
 
 def last_line(directory):

@@ -72,7 +72,8 @@ def start(options, source, fields, stack):
   """Compiles a variant; returns what takes some steps, and how many."""
   name = options.config.removesuffix(".py").replace("/", ".")
   config = importlib.import_module(name).get_config()
-  config.data.update(draw="epochs", **fields)
+  draw = config.data.draw if fields["resident"] else "epochs"
+  config.data.update(draw=draw, **fields)
   for key in ("batch", "crop"):
     config.data[key] = getattr(options, key) or config.data[key]
   model = models.make(
@@ -90,7 +91,7 @@ def start(options, source, fields, stack):
     turns = max(1, steps // stride)
     for _ in range(turns):
       state = step(state, *next(feed))
-      jax.block_until_ready(state.step)
+    jax.block_until_ready(state.step)
     return turns * stride
 
   advance(2 * stride)

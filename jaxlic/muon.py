@@ -1,10 +1,10 @@
 """Muon: momentum made orthogonal, for matrices and convolutions' kernels.
 
 The mean gradient of a matrix, U S V' in its singular values, moves it by U V':
-a few Newton-Schulz steps bring all of S near 1. Scaled by `0.2 sqrt(max(m, n))`
-an entry moves about as far as Adam's would, at any shape, so that both share a
-rate. A kernel [h w i o] is one matrix, from all its taps and inputs to its
-outputs.
+a few Newton-Schulz steps bring all of S but the smallest near 1. Scaled by
+`0.2 sqrt(max(m, n))` an entry moves about as far as Adam's would, at any shape,
+so that both share a rate. A kernel [h w i o] is one matrix, from all its taps
+and inputs to its outputs.
 
 References:
   Jordan et al., "Muon: An optimizer for hidden layers in neural networks",

@@ -54,8 +54,9 @@ from jaxtyping import Array
 from jaxlic import muon, soap
 from jaxlic.types import JaxlicError, rests
 
-SMALLEST = 16  # channels of a matrix
-NOT_NEGATIVE = ("gamma",)  # GDN's: no direction in which it may turn
+SMALLEST = 16  # channels of a matrix; smaller ones gain nothing by its bases
+# GDN's, which is not negative, and vectors for each of some levels.
+NO_MATRICES = ("gamma", "log_gain", "log_inverse_gain", "log_scale")
 
 
 def make(config: Any) -> optax.GradientTransformationExtraArgs:
@@ -152,25 +153,27 @@ def _opening(chain: Any, config: Any) -> optax.GradientTransformationExtraArgs:
 
 def _learner(config: Any, factor: float) -> optax.GradientTransformation:
   rate = _schedule(config, factor)
-  matrix_rate = _schedule(config, factor * config.matrix_factor)
-  momentum = config.momentum
-  kinds = {
+  whole = {
     "adam": lambda: optax.adam(rate),
     "adamw": lambda: optax.adamw(rate, weight_decay=config.weight_decay),
-    "muon": lambda: muon.scale_by_muon(
-      momentum=momentum, newton_schulz=config.newton_schulz
-    ),
-    "soap": lambda: soap.scale_by_soap(b1=momentum),
   }
-  if config.name not in kinds:
+  of_matrices = {
+    "muon": lambda: muon.scale_by_muon(
+      momentum=config.momentum, newton_schulz=config.newton_schulz
+    ),
+    "soap": lambda: soap.scale_by_soap(b1=config.momentum),
+  }
+  if config.name in whole:
+    return whole[config.name]()
+  if config.name not in of_matrices:
     raise JaxlicError(
-      f"optimizer.name is one of {', '.join(kinds)}, got {config.name!r}; "
-      "choose one"
+      f"optimizer.name is one of {', '.join(whole | of_matrices)}, got "
+      f"{config.name!r}; choose one"
     )
-  made = kinds[config.name]()
-  if config.name in ("adam", "adamw"):
-    return made
-  matrix = optax.chain(made, optax.scale_by_learning_rate(matrix_rate))
+  matrix_rate = _schedule(config, factor * config.matrix_factor)
+  matrix = optax.chain(
+    of_matrices[config.name](), optax.scale_by_learning_rate(matrix_rate)
+  )
   return optax.partition(
     {"matrix": matrix, "other": optax.adam(rate)},
     lambda tree: jax.tree_util.tree_map_with_path(_kind, tree),
@@ -180,7 +183,7 @@ def _learner(config: Any, factor: float) -> optax.GradientTransformation:
 def _kind(path: tuple, leaf: Array) -> str:
   """Whether a parameter maps channels to channels, signs and all."""
   matrix = leaf.ndim == 4 or (leaf.ndim == 2 and min(leaf.shape) >= SMALLEST)
-  return "matrix" if matrix and path[-1].key not in NOT_NEGATIVE else "other"
+  return "matrix" if matrix and path[-1].key not in NO_MATRICES else "other"
 
 
 def _schedule(config: Any, factor: float) -> Callable:

@@ -85,14 +85,9 @@ def scale_by_soap(
     # Adam begins after the step that sets the bases.
     mean = jax.tree.map(lambda m: jnp.where(first, 0.0, m), mean)
     age = jnp.maximum(count - 1, 1)
+    parts = (leaves, *map(jax.tree.leaves, (mean, state.square)), state.basis)
     moved, square = [], []
-    for g, m, v, q in zip(
-      leaves,
-      jax.tree.leaves(mean),
-      jax.tree.leaves(state.square),
-      state.basis,
-      strict=True,
-    ):
+    for g, m, v, q in zip(*parts, strict=True):
       v = jnp.where(first, 0.0, b2 * v + (1 - b2) * _rotate(g, q) ** 2)
       step = _rotate(m, q) / (1 - b1**age)
       step /= jnp.sqrt(v / (1 - b2**age)) + eps
@@ -116,7 +111,8 @@ def _follow(gradient, covariances, decay):
 
   def of_axis(axis, before):
     flat = jnp.moveaxis(gradient, axis, 0).reshape(len(before), -1)
-    return decay * before + (1 - decay) * flat @ flat.T
+    product = jnp.matmul(flat, flat.T, precision="highest")
+    return decay * before + (1 - decay) * product
 
   return [c if c is None else of_axis(i, c) for i, c in enumerate(covariances)]
 
@@ -125,7 +121,8 @@ def _rotate(x, bases, *, back: bool = False):
   """The tensor in the bases of its axes, or from there."""
   for axis, basis in enumerate(bases):
     if basis is not None:
-      turned = jnp.tensordot(x, basis, ((axis,), (1 if back else 0,)))
+      axes = ((axis,), (1 if back else 0,))
+      turned = jnp.tensordot(x, basis, axes, precision="highest")
       x = jnp.moveaxis(turned, -1, axis)
   return x
 
@@ -135,5 +132,7 @@ def _next_basis(covariance, basis, first):
   return jax.lax.cond(
     first,
     lambda: jnp.linalg.eigh(covariance)[1][:, ::-1],
-    lambda: jnp.linalg.qr(covariance @ basis)[0],
+    lambda: jnp.linalg.qr(jnp.matmul(covariance, basis, precision="highest"))[
+      0
+    ],
   )

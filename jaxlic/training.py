@@ -98,10 +98,22 @@ def fitting(params: Params, others: Params) -> Params:
   known = dict(jax.tree_util.tree_leaves_with_path(others))
 
   def choose(path, leaf):
-    fits = path in known and jnp.shape(known[path]) == leaf.shape
-    return known[path] if fits else leaf
+    return known[path] if _fits(known, path, leaf) else leaf
 
   return jax.tree_util.tree_map_with_path(choose, params)
+
+
+def unfitting(params: Params, others: Params) -> list[str]:
+  """Returns the groups of which `fitting` leaves some as they are."""
+  known = dict(jax.tree_util.tree_leaves_with_path(others))
+  leaves = jax.tree_util.tree_leaves_with_path(params)
+  return sorted(
+    {path[0].key for path, leaf in leaves if not _fits(known, path, leaf)}
+  )
+
+
+def _fits(known: dict, path: tuple, leaf: Array) -> bool:
+  return path in known and jnp.shape(known[path]) == jnp.shape(leaf)
 
 
 def added(state: State, params: Params) -> list[str]:

@@ -30,11 +30,14 @@ class Run:
     return None
 
 
-def loop(monkeypatch, folder, *, at=0, next_example=0, skip=(), asked=()):
+def loop(
+  monkeypatch, folder, *, at=0, next_example=0, skip=(), asked=(), dispatch=1
+):
   """Runs the toy's steps after `at`, some of them skipped; returns the run."""
   monkeypatch.setattr(parallel, "Stop", lambda: Asked(asked))
   config = bmshj2018_factorized.get_config("toy")
   config.loss.max_skipped = 3
+  config.data.dispatch = dispatch
   names = ("loss", "bpp", "psnr_db", "gradient_norm", "steps")
   state = training.State(
     step=np.int32(at),
@@ -48,7 +51,7 @@ def loop(monkeypatch, folder, *, at=0, next_example=0, skip=(), asked=()):
   )
 
   def step(state, *batch):
-    i = state.step + 1
+    i = state.step + dispatch
     return state._replace(step=i, streak=(state.streak + 1) * (i in skip))
 
   run = Run()
@@ -104,6 +107,30 @@ def test_what_is_not_trained_comes_from_the_codec(monkeypatch):
   initial = training.State(0, params, {}, (), (), {}, 0, 0)
   with pytest.raises(JaxlicError, match="CODEC has no mask; .*{'width': 6}"):
     train.begin(initial, config, None, resumes=False)
+
+
+def test_weights_that_fit_nowhere_are_refused(monkeypatch):
+  config = default.get_config()
+  config.start_from, config.start_partly = "CODEC", True
+  found = types.SimpleNamespace(
+    architecture="lapped", options={"width": 6}, params={"analysis": np.ones(3)}
+  )
+  monkeypatch.setattr(train.pretrained, "load", lambda _: found)
+  params = {"analysis": np.ones(4)}
+  initial = training.State(0, params, {}, (), (), {}, 0, 0)
+  with pytest.raises(JaxlicError, match="nothing of CODEC fits this model"):
+    train.begin(initial, config, None, resumes=False)
+
+
+def test_a_dispatch_divides_the_step_it_goes_on_from(monkeypatch, tmp_path):
+  with pytest.raises(JaxlicError, match="goes on from, 5, got 2; set it to 1"):
+    loop(monkeypatch, tmp_path, at=5, dispatch=2)
+
+
+def test_many_steps_a_dispatch_are_counted(monkeypatch, tmp_path):
+  assert loop(monkeypatch, tmp_path, dispatch=5).saved == {5: 40, 10: 80}
+  # Every process asks once per dispatch, in numbers without a gap.
+  assert loop(monkeypatch, tmp_path, dispatch=5, asked=[1]).saved == {5: 40}
 
 
 def test_no_training_starts_from_an_ensemble(monkeypatch):

@@ -203,6 +203,8 @@ def test_a_run_can_begin_with_what_fits_its_shapes(start):
   assert_equal(found["analysis"], params["analysis"])
   assert_equal(found["y_density"], start.params["y_density"])
   assert "other" not in found
+  wider = params | {"y_density": wide}
+  assert training.unfitting(start.params, wider) == ["y_density"]
   del params["analysis"]
   found = training.fitting(start.params, params)
   assert_equal(found["analysis"], start.params["analysis"])

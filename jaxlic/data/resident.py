@@ -8,9 +8,9 @@ the crop and the scales alone, on any number of devices. Draws are those of
 """
 
 import functools
-import os
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -25,7 +25,6 @@ from jaxlic.types import JaxlicError
 MAX_PIXELS = 2**31 - 1  # an index is an int32
 ROOM = 0.8  # share of free memory that photographs may take
 LOBES = 3  # of the Lanczos kernel
-_THREADS = 16
 _DRAWS = 0x6372_6F70  # tells the draws' keys from the weights'
 
 
@@ -39,22 +38,25 @@ class Photos(NamedTuple):
   share: Float[Array, "n"]  # of the pixels, in it and those before
 
 
-def load(source: sources.Source, *, copies: int = 1) -> Photos:
+def load(
+  source: sources.Source, *, copies: int = 1, threads: int = 16
+) -> Photos:
   """Returns the photographs of a source, in the memory of the host.
 
   Damaged ones are left out, and logged.
 
   Args:
     source: The photographs.
-    copies: Devices of this process, each of which is to hold all of them.
+    copies: Devices that are to hold all of them in the host's memory, too.
+    threads: Threads that decode; 0 is one.
 
   Raises:
     JaxlicError: If they do not fit the devices' memory, or none can be decoded.
   """
-  with futures.ThreadPoolExecutor(_THREADS) as pool:
+  with futures.ThreadPoolExecutor(max(threads, 1)) as pool:
     sizes = list(pool.map(lambda i: _size(source, i), range(len(source))))
     first = np.cumsum([0, *(h * w for h, w in sizes)])
-    check_fits(3 * int(first[-1]), _free_bytes(copies))
+    check_fits(3 * int(first[-1]), _free_bytes(1 + copies))
     pixels = np.zeros((first[-1], 3), np.uint8)
 
     def fill(i: int) -> bool:
@@ -219,12 +221,13 @@ def _size(source: sources.Source, i: int) -> tuple[int, int]:
 
 
 def _free_bytes(copies: int) -> int | None:
-  """Bytes that a device can still hold; on CPUs, they share the host's."""
+  """Bytes that a device can still hold; CPUs' copies share the host's."""
   stats = jax.local_devices()[0].memory_stats()
   if stats and "bytes_limit" in stats:
     return stats["bytes_limit"] - stats["bytes_in_use"]
   try:
-    pages, size = os.sysconf("SC_AVPHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-  except (ValueError, OSError, AttributeError):
+    lines = Path("/proc/meminfo").read_text().splitlines()
+  except OSError:  # not Linux
     return None
-  return pages * size // copies
+  sizes = dict(line.split(":") for line in lines)
+  return 1024 * int(sizes["MemAvailable"].split()[0]) // copies

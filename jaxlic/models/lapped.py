@@ -48,7 +48,7 @@ from jaxlic.types import (
 )
 
 BLOCK = lapped.BLOCK
-SURROGATES = {"mixed": rounding.mixed, "straight": straight.make}
+SURROGATES = {"mixed": rounding.mixed, "straight": straight.rounded}
 GROUPS = (16, 48, 96, 160)
 LEVELS = 7
 LAMBDAS = tuple(0.0012 * 50 ** (s / (LEVELS - 1)) for s in range(LEVELS))

@@ -19,7 +19,7 @@ from jaxlic.quantize.rounding import Keys, Latent, Temperature, draw
 from jaxlic.types import Prediction, Relaxed
 
 
-def make(to_symbols: Callable = rounding.to_symbols) -> Callable:
+def rounded(to_symbols: Callable = rounding.to_symbols) -> Callable:
   """Returns the surrogate that rates and decodes symbols.
 
   The gradient passes the rounding straight through.

@@ -8,7 +8,7 @@ SURROGATES = {
   "mixed": rounding.mixed(),
   "soft": soft.surrogate,
   "universal": universal.surrogate,
-  "straight": straight.make(),
+  "straight": straight.rounded(),
   "stochastic": straight.stochastic,
 }
 

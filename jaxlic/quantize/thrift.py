@@ -52,7 +52,7 @@ def make(scale_of: Callable, relaxed: Callable = rounding.mixed) -> Quantizer:
   Args:
     scale_of: Maps a `Prediction` to the Gaussian's standard deviation.
     relaxed: From `to_symbols` to the surrogate: `rounding.mixed`, which rates
-      noise and decodes symbols, or `straight.make`, which does both with them.
+      noise and decodes symbols, or `straight.rounded`, which rates these, too.
   """
 
   def to_symbols(

@@ -141,7 +141,7 @@ def test_what_does_not_fit_is_refused(tmp_path, monkeypatch):
     resident.check_fits(int(0.42 * 2**30), resident._free_bytes(1))
   with pytest.raises(JaxlicError, match=r"at most 6.0 GiB .* 6.5 GiB decoded"):
     resident.check_fits(int(6.5 * 2**30), None)
-  monkeypatch.setattr(resident, "_free_bytes", lambda copies: 100 // copies)
+  monkeypatch.setattr(resident, "_free_bytes", lambda copies: 200 // copies)
   source = save(tmp_path, [np.zeros((3, 3, 3), np.uint8)] * 2)
   resident.load(source, copies=1)
   with pytest.raises(JaxlicError, match="or set it to False"):

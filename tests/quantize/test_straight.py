@@ -13,7 +13,7 @@ KEYS = jax.random.split(jax.random.key(1), SHAPE[0])
 
 
 def test_forward_is_rounding_to_the_last_bit():
-  relaxed = straight.make()(LATENT, PREDICTION, KEYS, 1.0)
+  relaxed = straight.rounded()(LATENT, PREDICTION, KEYS, 1.0)
   expected = np.round(LATENT - 0.25) + 0.25
   np.testing.assert_array_equal(relaxed.coded, expected)
   np.testing.assert_array_equal(relaxed.value, expected)
@@ -22,9 +22,9 @@ def test_forward_is_rounding_to_the_last_bit():
 @pytest.mark.parametrize(
   "surrogate",
   [
-    straight.make(),
+    straight.rounded(),
     straight.stochastic,
-    straight.noisy(straight.make()),
+    straight.noisy(straight.rounded()),
     straight.noisy(straight.stochastic),
   ],
 )
@@ -51,8 +51,8 @@ def test_stochastic_rounding_gives_neighbours_whose_mean_is_the_latent():
 
 
 def test_noise_is_added_to_what_is_rated_alone():
-  plain = straight.make()(LATENT, PREDICTION, KEYS, 1.0)
-  noisy = straight.noisy(straight.make())(LATENT, PREDICTION, KEYS, 1.0)
+  plain = straight.rounded()(LATENT, PREDICTION, KEYS, 1.0)
+  noisy = straight.noisy(straight.rounded())(LATENT, PREDICTION, KEYS, 1.0)
   np.testing.assert_array_equal(noisy.value, plain.value)
   noise = np.asarray(noisy.coded - plain.coded)
   # Of 4,096: one standard error of the mean is 0.0045, of the variance 0.0012.

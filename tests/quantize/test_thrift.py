@@ -110,7 +110,7 @@ def test_surrogate_rates_noise_and_decodes_symbols_straight_through():
 
 
 def test_straight_rates_what_it_decodes():
-  quantizer = thrift.make(lambda prediction: prediction.scale, straight.make)
+  quantizer = thrift.make(lambda prediction: prediction.scale, straight.rounded)
   latent = 2 * jax.random.normal(jax.random.key(0), (1, 4, 4, 8))
   prediction = Prediction(
     mean=0.3 * jnp.ones_like(latent), scale=0.4 * jnp.ones_like(latent)
