@@ -140,8 +140,9 @@ def begin(
     params = training.fitting(initial.params, params)
   if len(added) == len(initial.params):
     raise JaxlicError(
-      f"nothing of {source} fits this model; give model.options nearer to its "
-      f"own, {trained.options}, or no start_from"
+      f"nothing of start_from, {source}, fits this model; give the model's "
+      f"options nearer to those of its {trained.architecture}, "
+      f"{trained.options}, or set start_from to nothing"
     )
   missing = [name for name in added if name not in only]
   if only and missing:

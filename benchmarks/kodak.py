@@ -18,6 +18,7 @@ import numpy as np
 
 from jaxlic import files, metrics, pretrained
 from jaxlic.data import images
+from jaxlic.types import JaxlicError
 
 
 def main():
@@ -31,7 +32,10 @@ def main():
     sys.exit(estimate(options.estimate, options.model))
   test, *anchors = [_curve(path) for path in options.curves]
   for path, anchor in zip(options.curves[1:], anchors, strict=True):
-    print(f"{Path(path).stem}: {metrics.bd_rate(*anchor, *test):+.2f} %")
+    try:
+      print(f"{Path(path).stem}: {metrics.bd_rate(*anchor, *test):+.2f} %")
+    except JaxlicError as error:
+      print(f"{Path(path).stem}: none, {error}")
 
 
 def estimate(folder: str, model: str) -> int:

@@ -159,7 +159,7 @@ def resume(directory):
       stderr=log,
       start_new_session=True,
     )
-  print(f"it goes on after: {last_line(directory)}")
+  print(f"it starts; {directory / 'log'} ended with: {last_line(directory)}")
 
 
 def train(directory):
@@ -207,6 +207,8 @@ def report(directory, decay):
   steps = [int(path.name) for path in saved if path.name.isdecimal()]
   if not steps:
     raise Refused("no checkpoint yet; run resume, and wait for its first one")
+  if decay is not None and decay < 1:
+    raise Refused(f"a decay takes 1 step or more, got {decay}; give another")
   step, hours = max(steps), hours_of(directory)
   decay = decay or max(500, step // 10 // 100 * 100)
   branch = directory / f"branch-{step}"
@@ -283,9 +285,9 @@ def rates(directory, curve):
     cwd=directory / "tree",
     capture_output=True,
     text=True,
+    check=True,
   )
-  # Of curves that share no quality there is none, and the last line says so.
-  return "  ".join(rated.stdout.splitlines() or rated.stderr.splitlines()[-1:])
+  return "  ".join(rated.stdout.splitlines())
 
 
 def train_command(directory, workdir, *flags):
