@@ -138,12 +138,13 @@ def begin(
   if config.start_partly:
     added, lacks = training.unfitting(initial.params, params), "no whole"
     params = training.fitting(initial.params, params)
-  if len(added) == len(initial.params):
-    raise JaxlicError(
-      f"nothing of start_from, {source}, fits this model; give the model's "
-      f"options nearer to those of its {trained.architecture}, "
-      f"{trained.options}, or set start_from to nothing"
-    )
+    pairs = zip(*map(jax.tree.leaves, (params, initial.params)), strict=True)
+    if all(taken is own for taken, own in pairs):
+      raise JaxlicError(
+        f"nothing of start_from, {source}, fits this model; give options "
+        f"nearer to those of its {trained.architecture}, {trained.options}, or "
+        "set start_from to nothing"
+      )
   missing = [name for name in added if name not in only]
   if only and missing:
     raise JaxlicError(

@@ -116,7 +116,7 @@ def test_weights_that_fit_nowhere_are_refused(monkeypatch):
     architecture="lapped", options={"width": 6}, params={"analysis": np.ones(3)}
   )
   monkeypatch.setattr(train.pretrained, "load", lambda _: found)
-  params = {"analysis": np.ones(4)}
+  params = {"analysis": jnp.ones(4)}
   initial = training.State(0, params, {}, (), (), {}, 0, 0)
   with pytest.raises(JaxlicError, match="nothing of start_from, CODEC, fits"):
     train.begin(initial, config, None, resumes=False)
