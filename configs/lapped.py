@@ -21,18 +21,22 @@ benchmarks/results/trials-lapped-2.json.
     the same at three times the rate                          -5.5 %
     and synthesis of 192/128/64 channels, 38 kMAC             -3.0 %
     and two passes for all groups, 5x5 sites, 33 kMAC         -1.1 %
-  from lapped-1's weights (itself -9.9 %)
-    Muon, 15 minutes                                         -10.6 %
-    deeper branches, Muon, 5 minutes, 8e-4                    -7.0 %
+  from lapped-1's weights, which have -9.9 %
+    Muon at twice the rate, 15 minutes                       -10.6 %
+    as this file but 8 crops, drawn by pixels, 5 minutes
+      and a rate of 8e-4                                      -7.0 %
       4e-4                                                    -8.6 %
-      4e-4, SOAP (a step costs 1.43 of Muon's)                -8.8 %
-      4e-4, each photograph once per epoch, not by pixels     -9.0 %
-      4e-4, 2 crops of 256 for 8 of 128                       -8.5 %
+      4e-4, SOAP (a step costs 1.4 of Muon's)                 -8.8 %
+      4e-4, each photograph once per epoch                    -9.0 %
+      4e-4, 2 crops of 256                                    -8.5 %
+    lapped-1's shape; decoder and entropy model alone, on
+    rounded latents (surrogate straight), Muon, 1e-4         -11.9 %
 
-Wider and deeper shapes lose at equal time and are level at equal steps in so
-short a time; the long run has deeper branches, for they begin as lapped-1 does,
-and leave it room. Newton-Schulz steps (3 and 2), momentum, the slow group and
-down-scales were not varied.
+Wider shapes lose at equal time, and are level at equal steps in so short a
+time; richer contexts lose at both. The long run has deeper branches, for they
+begin as lapped-1 does and leave it room. The last row is a last phase for any
+release. Newton-Schulz steps, momentum, the slow group, batch and down-scales
+were not varied for want of hours.
 """
 
 from configs import default
