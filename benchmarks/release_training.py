@@ -61,7 +61,7 @@ def main() -> int:
   options = vars(parser.parse_args())
   try:
     options.pop("run")(**options)
-  except (Refused, OSError) as error:
+  except (Refused, OSError, subprocess.CalledProcessError) as error:
     print(f"release_training: {error}", file=sys.stderr)
     return 2
   return 0

@@ -2,7 +2,7 @@
 
 Command: python train.py --config=configs/lapped.py --workdir=RUN
            --config.data.folder=PHOTOS --config.eval.folder=HELD_OUT
-Data: 1,429 photographs and tiles of photographs of up to 1024x768 pixels, JPEG
+Data: 1,429 photographs and tiles of photographs of up to 0.74 megapixels, JPEG
   quality 90, 4:4:4; sources in lapped-1's model card. 1.05 GB in memory.
 Machine: 2 cores of an Intel Xeon (Sapphire Rapids), no GPU.
 Hours: as many as there are, see benchmarks/release_training.md, which has what
