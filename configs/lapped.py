@@ -67,7 +67,7 @@ def get_config(size: str = "published") -> default.ConfigDict:
     }
   )
   config.data.update(batch=16, crop=128, resident=True)
-  config.optimizer.update(name="muon", matrix_factor=2.0, newton_schulz=3)
+  config.optimizer.update(name="muon", matrix_factor=2.0)
   config.optimizer.update(learning_rate=4e-4, warmup_steps=200)
   config.optimizer.update(schedule="stable", steps=1_000_000)
   config.optimizer.slow = (

@@ -11,8 +11,8 @@ from jaxlic.types import JaxlicError, Model, ModelSpec
 
 _POSITIVE = """
   accumulate checkpoint_every data.batch data.crop data.dispatch log_every
-  loss.max_skipped
-  loss.temperature_end loss.temperature_start loss.temperature_steps
+  loss.max_skipped loss.temperature_end loss.temperature_start
+  loss.temperature_steps
   optimizer.delay optimizer.learning_rate optimizer.matrix_factor
   optimizer.newton_schulz optimizer.open_factor optimizer.patience
   optimizer.window

@@ -129,10 +129,10 @@ def _rotate(x, bases, *, back: bool = False):
 
 def _next_basis(covariance, basis, first):
   """Eigenvectors, of the largest eigenvalue first; after that, they follow."""
+
+  def follow():
+    return jnp.linalg.qr(jnp.matmul(covariance, basis, precision="highest"))[0]
+
   return jax.lax.cond(
-    first,
-    lambda: jnp.linalg.eigh(covariance)[1][:, ::-1],
-    lambda: jnp.linalg.qr(jnp.matmul(covariance, basis, precision="highest"))[
-      0
-    ],
+    first, lambda: jnp.linalg.eigh(covariance)[1][:, ::-1], follow
   )

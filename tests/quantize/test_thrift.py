@@ -89,36 +89,33 @@ def test_rounding_is_odd_around_the_mean():
   np.testing.assert_array_equal(quantize(value, 0.4, mean=0.5), up)
 
 
-def test_surrogate_rates_noise_and_decodes_symbols_straight_through():
+def relax(quantizer):
+  """Latents, what the surrogate's arguments are, and the latents decoded."""
   latent = 2 * jax.random.normal(jax.random.key(0), (1, 4, 4, 8))
   prediction = Prediction(
     mean=0.3 * jnp.ones_like(latent), scale=0.4 * jnp.ones_like(latent)
   )
   keys = jax.random.split(jax.random.key(1), 1)
-  relaxed = QUANTIZER.surrogate(latent, prediction, keys, 1.0)
-  y_hat = QUANTIZER.from_symbols(
-    QUANTIZER.to_symbols(latent, prediction), prediction
+  symbols = quantizer.to_symbols(latent, prediction)
+  y_hat = quantizer.from_symbols(symbols, prediction)
+  return latent, (prediction, keys, 1.0), y_hat
+
+
+def test_surrogate_rates_noise_and_decodes_symbols_straight_through():
+  latent, rest, y_hat = relax(QUANTIZER)
+  relaxed = QUANTIZER.surrogate(latent, *rest)
+  np.testing.assert_array_equal(
+    relaxed.coded, rounding.noise(latent, *rest).coded
   )
-  noisy = rounding.noise(latent, prediction, keys, 1.0)
-  np.testing.assert_array_equal(relaxed.coded, noisy.coded)
   # latent + (y_hat - latent) rounds twice in float32.
   np.testing.assert_allclose(relaxed.value, y_hat, atol=2e-6)
-  grad = jax.grad(
-    lambda x: QUANTIZER.surrogate(x, prediction, keys, 1.0).value.sum()
-  )(latent)
+  grad = jax.grad(lambda x: QUANTIZER.surrogate(x, *rest).value.sum())(latent)
   np.testing.assert_array_equal(grad, jnp.ones_like(latent))
 
 
 def test_straight_rates_what_it_decodes():
   quantizer = thrift.make(lambda prediction: prediction.scale, straight.rounded)
-  latent = 2 * jax.random.normal(jax.random.key(0), (1, 4, 4, 8))
-  prediction = Prediction(
-    mean=0.3 * jnp.ones_like(latent), scale=0.4 * jnp.ones_like(latent)
-  )
-  keys = jax.random.split(jax.random.key(1), 1)
-  relaxed = quantizer.surrogate(latent, prediction, keys, 1.0)
-  y_hat = quantizer.from_symbols(
-    quantizer.to_symbols(latent, prediction), prediction
-  )
+  latent, rest, y_hat = relax(quantizer)
+  relaxed = quantizer.surrogate(latent, *rest)
   np.testing.assert_array_equal(relaxed.coded, y_hat)
   np.testing.assert_array_equal(relaxed.value, y_hat)
