@@ -13,22 +13,22 @@ Decoder: 33.7 kMAC per pixel (encoder 14.1); 5,479,008 parameters, 10.5 MiB in
 What was tried, one core each, steps chosen so that all had equal time; rounded
 latents on centre crops of 384 of all of Kodak, estimated rate; BD-rate against
 Adam (8e-4, 8 crops of 128, shape of lapped-1) after 15 minutes, 3,120 steps; a
-second seed of that: +0.2 %. Commands and curves are in
-benchmarks/results/trials-lapped-2.json.
+second seed of that: +0.2 %. In parentheses, what a step costs, Adam's being 1.
+Commands and curves are in benchmarks/results/trials-lapped-2.json.
 
   from random weights, 15 minutes, the last quarter of the steps decays
-    Muon, matrices at twice the rate (a step costs 1.36x)     -5.6 %
+    Muon, matrices at twice the rate (1.36)                   -5.6 %
       three times the rate                                    -5.5 %
       the rate itself                                         -1.6 %
-      2 Newton-Schulz steps instead of 3 (1.25x)              -2.9 %
+      2 Newton-Schulz steps instead of 3 (1.25)               -2.9 %
       2 of them at three times the rate                       -4.0 %
       momentum 0.9 instead of 0.95                            -4.4 %
       the slow group as fast as the others                    -4.8 %
       16 crops, in 0.53 of the steps                          -3.6 %
-      hyper networks of 144 channels, z of 48 (1.13x)         -4.3 %
+      hyper networks of 144 channels, z of 48 (1.53)          -4.3 %
       synthesis of 192/128/64 channels, 38 kMAC               -3.0 %
       two passes for all groups, 5x5 sites, 33 kMAC           -1.1 %
-    SOAP, matrices at twice the rate (1.94x)                  +0.5 %
+    SOAP, matrices at twice the rate (1.93)                   +0.5 %
   from lapped-1's weights, which have -9.9 %
     Muon at twice the rate, 15 minutes                       -10.6 %
     as this file but 8 crops, drawn by pixels, 5 minutes
@@ -40,13 +40,13 @@ benchmarks/results/trials-lapped-2.json.
     lapped-1's shape; decoder and entropy model alone, on
     rounded latents (surrogate straight), Muon, 1e-4         -11.9 %
 
-The rows below Muon's first differ from it in that alone. Wider shapes lose at
-equal time, and are level at equal steps in so short a time; richer contexts
-lose at both. So do 16 crops; the long run has them for the smaller noise at its
-constant rate, which no trial is long enough to show. It has deeper branches,
-for they begin as lapped-1 does and leave it room. The last row is a last phase
-for any release. Photographs are not shrunk (`data.smallest_scale`), and how far
-they should be was not varied.
+Indented rows change Muon's first by what they say. Wider shapes lose at equal
+time, and are level at equal steps in so short a time; richer contexts lose at
+both. 16 crops lose at equal time, too; the long run has them for the smaller
+noise at its constant rate, which no trial is long enough to show. The long run
+has deeper branches, for they begin as lapped-1 does and leave it room. The last
+row is a last phase for any release. Shrinking photographs
+(`data.smallest_scale`) was not tried.
 """
 
 from configs import default
