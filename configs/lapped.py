@@ -29,6 +29,9 @@ Commands and curves are in benchmarks/results/trials-lapped-2.json.
       synthesis of 192/128/64 channels, 38 kMAC               -3.0 %
       two passes for all groups, 5x5 sites, 33 kMAC           -1.1 %
     SOAP, matrices at twice the rate (1.93)                   +0.5 %
+  the same, 30 minutes (BD-rate against Adam after 15)
+    Adam                                                      -6.2 %
+    Muon, matrices at twice the rate                         -11.1 %
   from lapped-1's weights, which have -9.9 %
     Muon at twice the rate, 15 minutes                       -10.6 %
     as this file but 8 crops, drawn by pixels, 5 minutes
