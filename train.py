@@ -26,21 +26,14 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from tqdm import tqdm
 
-from jaxlic import (
-  checkpoint,
-  codec,
-  configuration,
-  models,
-  optimizer,
-  parallel,
-  pretrained,
-  runs,
-  training,
-  validation,
-)
+from jaxlic import codec, models, training, zoo
 from jaxlic.data import resident, sources, stream
-from jaxlic.logs import Logs
-from jaxlic.types import JaxlicError, Model
+from jaxlic.errors import JaxlicError
+from jaxlic.training import config as configuration
+from jaxlic.training import devices, held_out, optimizer
+from jaxlic.training.logs import Logs
+from jaxlic.training.run import Run
+from jaxlic.types import Model
 
 CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run.")
@@ -66,7 +59,7 @@ def main(_):
   """Sets everything up; what is wrong with it shows before the first step."""
   quieten()
   config = CONFIG.value
-  parallel.start(
+  devices.start(
     COORDINATOR.value, PROCESSES.value, PROCESS.value, devices_of(LOCAL.value)
   )
   options = config.model.options
@@ -75,9 +68,7 @@ def main(_):
   chain = optimizer.make(config.optimizer)
   source = sources.open_source(config.data.folder)
   held_out = HeldOut.load(config)
-  initial = parallel.replicate(
-    lambda: training.init_state(model, chain, config)
-  )
+  initial = devices.replicate(lambda: training.init_state(model, chain, config))
   with contextlib.ExitStack() as stack:
     run = stack.enter_context(open_run(config, len(source)))
     initial = begin(initial, config, chain, resumes=run.sound() is not None)
@@ -86,25 +77,25 @@ def main(_):
     step, batches = feed_step(step, source, config, next_example)
     stack.enter_context(contextlib.closing(batches))
     run.describe()
-    logs = Logs(run.folder, int(state.step), silent=not parallel.is_main())
+    logs = Logs(run.folder, int(state.step), silent=not devices.is_main())
     stack.enter_context(contextlib.closing(logs))
-    logs.say(parallel.describe())
+    logs.say(devices.describe())
     logs.say(f"{len(source)} photographs, starting at step {int(state.step)}")
     if state.step >= config.optimizer.steps:
       logs.say(
         f"the run has reached its last step, {config.optimizer.steps}; raise "
         "optimizer.steps with --change_config to go on"
       )
-    state = parallel.put(state)
+    state = devices.put(state)
     train(config, run, logs, step, state, batches, held_out, next_example)
 
 
-def open_run(config: Any, photographs: int) -> runs.Run:
+def open_run(config: Any, photographs: int) -> Run:
   """Returns the run of --workdir."""
-  return runs.Run(
+  return Run(
     WORKDIR.value,
     config,
-    main=parallel.is_main(),
+    main=devices.is_main(),
     change=CHANGE.value,
     photographs=photographs,
   )
@@ -126,8 +117,8 @@ def begin(
     )
   if not source or (resumes and not Path(source).exists()):
     return initial
-  trained = pretrained.load(source)
-  if trained.architecture == checkpoint.ENSEMBLE:
+  trained = zoo.load(source)
+  if trained.architecture == zoo.ENSEMBLE:
     raise JaxlicError(
       f"training starts from a codec of one model, {source} is an ensemble; "
       "give one of its members"
@@ -172,7 +163,7 @@ def train(config, run, logs, step, state, batches, held_out, next_example):
       f"data.dispatch divides the step that a run goes on from, {start}, got "
       f"{stride}; set it to 1"
     )
-  feed, stop = parallel.feed(batches), parallel.Stop()
+  feed, stop = devices.feed(batches), devices.Stop()
   window, began, loss = start, time.perf_counter(), None
   for i in tqdm(
     range(start + stride, total + 1, stride),
@@ -212,7 +203,7 @@ def feed_step(
   """Returns the step mapped over devices, and what it takes besides."""
   if not config.data.resident:
     batches = batches_of(source, config, start)
-    return parallel.map_step(step, training.AXIS), batches
+    return devices.map_step(step, training.AXIS), batches
   draw = resident.make_draw(
     seed=config.seed,
     crop=config.data.crop,
@@ -221,10 +212,10 @@ def feed_step(
   )
   steps = training.make_resident_step(step, draw)
   copies = jax.local_device_count() if jax.default_backend() == "cpu" else 1
-  photos = parallel.put(
+  photos = devices.put(
     resident.load(source, copies=copies, threads=config.data.threads)
   )
-  mapped = parallel.map_step(steps, training.AXIS, in_axes=(None, None, 0))
+  mapped = devices.map_step(steps, training.AXIS, in_axes=(None, None, 0))
   numbers = resident.numbers(
     start=start,
     batch=config.data.batch,
@@ -257,14 +248,14 @@ class HeldOut(NamedTuple):
   config: Any
   model: Model
   codec: Any
-  held: validation.Held
+  held: held_out.Held
 
   @classmethod
   def load(cls, config: Any) -> "HeldOut | None":
     """This process's share of eval.folder; None if that is empty."""
     if not config.eval.folder:
       return None
-    held = validation.load(
+    held = held_out.load(
       config.eval,
       distortion=config.loss.distortion,
       process=jax.process_index(),
@@ -276,18 +267,18 @@ class HeldOut(NamedTuple):
   def evaluate(self, state: training.State, i: int, logs: Logs) -> float:
     """Evaluates the moving average, logs it, and returns its loss."""
     loss = self.config.loss
-    found = validation.evaluate(
+    found = held_out.evaluate(
       self.model,
       self.codec,
-      parallel.own(state.average),
+      devices.own(state.average),
       self.held.photos,
       loss,
       pictures=self.config.eval.pictures,
     )
-    sums = parallel.sum_over_processes(found.sums)
-    points = validation.points(self.model, loss, sums, self.held.count)
+    sums = devices.sum_over_processes(found.sums)
+    points = held_out.points(self.model, loss, sums, self.held.count)
     logs.evaluation(i, points, found.shown)
-    return validation.mean_loss(self.model, loss, points)
+    return held_out.mean_loss(self.model, loss, points)
 
 
 def close_window(state: training.State) -> tuple[training.State, dict]:
@@ -297,10 +288,10 @@ def close_window(state: training.State) -> tuple[training.State, dict]:
   means = {name: value / steps for name, value in totals.items()}
   means["skipped"] = int(state.skipped)
   zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), state.totals)
-  return state._replace(totals=parallel.put(zeros)), means
+  return state._replace(totals=devices.put(zeros)), means
 
 
-def check_streak(state: training.State, config: Any, run: runs.Run) -> None:
+def check_streak(state: training.State, config: Any, run: Run) -> None:
   """Stops a run that has come to nothing; waits for the steps in flight."""
   streak = int(state.streak)
   if streak >= config.loss.max_skipped:

@@ -12,9 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlic import checkpoint, evaluate, models
+from jaxlic import models, zoo
 from jaxlic.codec import analyze
 from jaxlic.data import images
+from jaxlic.evaluation import sweep
 from jaxlic.quantize import rounding
 
 DRAWS = 8
@@ -26,7 +27,7 @@ def main():
   photos = [images.read(path) for path in images.list_photos(folder)]
   print("codec", "exact", "bound", "gap", "file", sep=" | ")
   for path in codecs:
-    trained = checkpoint.load(path)
+    trained = zoo.load(path)
     bound_bits = make_bound(trained)
     rows = [measure(trained, bound_bits, photo) for photo in photos]
     exact, bound, file = np.mean(rows, 0)
@@ -66,7 +67,7 @@ def measure(trained, bound_bits, photo):
   keys = jax.random.split(jax.random.key(0), DRAWS)
   bits = bound_bits(trained.params, padded, keys)
   quality = trained.spec.max_quality / 2
-  point = evaluate.measure(photo, model=trained, quality=quality)
+  point = sweep.measure(photo, model=trained, quality=quality)
   return point.estimated_bpp, float(bits) / (height * width), point.bpp
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxlic import files, metrics, pretrained
+from jaxlic import files, metrics, zoo
 from jaxlic.data import images
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 
 def main():
@@ -26,7 +26,7 @@ def main():
   parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
   parser.add_argument("curves", nargs="*", help="rd.json, then anchors")
   parser.add_argument("--estimate", help="folder of photographs")
-  parser.add_argument("--model", default=pretrained.DEFAULT)
+  parser.add_argument("--model", default=zoo.DEFAULT)
   options = parser.parse_args()
   if options.estimate:
     sys.exit(estimate(options.estimate, options.model))
@@ -40,7 +40,7 @@ def main():
 
 def estimate(folder: str, model: str) -> int:
   """Prints file minus estimate of every image; returns 1 if one is out."""
-  trained = pretrained.load(model)
+  trained = zoo.load(model)
   outside, excess = 0, []
   for path in images.list_photos(folder):
     photo = images.read(path)

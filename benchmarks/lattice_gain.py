@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlic.entropy import lattice as density
-from jaxlic.quantize import lattice, vector
+from jaxlic.entropy import lattice_gaussian as density
+from jaxlic.quantize.lattices import points as lattice_points
+from jaxlic.quantize.lattices import quantizer as lattice_quantizer
 from jaxlic.types import Prediction
 
 LATTICES = (
@@ -34,8 +35,8 @@ def main():
   for name, n in LATTICES:
     found = curve(name, n)
     gains = [_error(rounding, rate) - _error(found, rate) for rate in RATES]
-    points = lattice.make(name, n)
-    noise = lattice.noise(points, jax.random.key(0), (COUNT // n, n))
+    points = lattice_points.make(name, n)
+    noise = lattice_points.noise(points, jax.random.key(0), (COUNT // n, n))
     moment = float((noise**2).mean()) / points.volume ** (2 / n)
     gains.append(-10 * np.log10(12 * moment))
     print(name, n, *(f"{gain:.2f}" for gain in gains), sep=" | ")
@@ -43,12 +44,12 @@ def main():
 
 def curve(name, n):
   """Rates, and errors relative to the variance in dB, of all scales."""
-  points = lattice.make(name, n)
-  quantizer = vector.make(points, "mixed")
+  points = lattice_points.make(name, n)
+  quantizer = lattice_quantizer.make(points, "mixed")
   rated = density.make(points, coset="raw", name="coset")
   x = jax.random.normal(jax.random.key(1), (1, COUNT // n, 1, n))
   known = Prediction(jnp.zeros_like(x), jnp.ones_like(x))
-  count = vector.plane_sizes(points, n)[0]
+  count = lattice_quantizer.plane_sizes(points, n)[0]
 
   @jax.jit
   def measure(scale):
@@ -56,7 +57,7 @@ def curve(name, n):
     symbols = quantizer.to_symbols(y, here)
     error = ((quantizer.from_symbols(symbols, here) - y) ** 2).mean()
     cost = rated.bits({}, quantizer.coded(symbols, here), here)
-    coset = lattice.coset_of(symbols[..., :count])
+    coset = lattice_points.coset_of(symbols[..., :count])
     used = jnp.bincount(coset.ravel(), length=2**points.coset_bits)
     return cost[..., count:].sum(-1).mean(), used, error / scale**2
 

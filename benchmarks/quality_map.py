@@ -12,7 +12,7 @@ import argparse
 import numpy as np
 
 import jaxlic
-from jaxlic import files, pretrained
+from jaxlic import files, zoo
 from jaxlic.data import images
 
 
@@ -23,7 +23,7 @@ def main():
   parser.add_argument("model")
   parser.add_argument("--quality", type=float, default=1.0)
   options = parser.parse_args()
-  model = pretrained.load(options.model)
+  model = zoo.load(options.model)
   paths = images.list_photos(options.folder)
   rows = [compare(images.read(path).pixels, model, options) for path in paths]
   matched = np.array([row for row in rows if row is not None])

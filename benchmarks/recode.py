@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jax
 
-from jaxlic import checkpoint, models
+from jaxlic import models, zoo
 from jaxlic.models.lvqac import COSET
 
 
@@ -22,12 +22,12 @@ def main():
   parser.add_argument("out")
   parser.add_argument("options", nargs="+", help="NAME=VALUE")
   given = parser.parse_args()
-  source = checkpoint.load(given.codec)
+  source = zoo.load(given.codec)
   options = source.options | dict(pair.split("=") for pair in given.options)
   model = models.make(source.architecture, **options)
   params = {k: v for k, v in source.params.items() if k != COSET}
   params = model.init(jax.random.key(0)) | params
-  checkpoint.export(
+  zoo.export(
     given.out,
     name=Path(given.out).name,
     architecture=source.architecture,

@@ -25,8 +25,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import train  # noqa: E402
-from jaxlic import codec, models, optimizer, parallel, training  # noqa: E402
+from jaxlic import codec, models, training  # noqa: E402
 from jaxlic.data import sources  # noqa: E402
+from jaxlic.training import devices, optimizer  # noqa: E402
 
 
 def main():
@@ -58,7 +59,7 @@ def main():
     }
     rates = {name: [] for name in runs}
     for _ in range(options.rounds):
-      for name, advance in runs.items():
+      for name, advance in items():
         began = time.perf_counter()
         taken = advance(options.steps)
         rates[name].append(taken / (time.perf_counter() - began))
@@ -80,11 +81,11 @@ def start(options, source, fields, stack):
     config.model.name, dtype=config.dtype, **config.model.options
   )
   chain = optimizer.make(config.optimizer)
-  state = parallel.replicate(lambda: training.init_state(model, chain, config))
+  state = devices.replicate(lambda: training.init_state(model, chain, config))
   step = training.make_step(model, codec.make(model), chain, config)
   step, batches = train.feed_step(step, source, config, 0)
   stack.enter_context(contextlib.closing(batches))
-  feed, stride = parallel.feed(batches), config.data.dispatch
+  feed, stride = devices.feed(batches), config.data.dispatch
 
   def advance(steps):
     nonlocal state

@@ -83,7 +83,7 @@ def prepare(folder, names):
   """Writes codecs with random weights, and the coder's symbols."""
   import jax
 
-  from jaxlic import checkpoint, models
+  from jaxlic import models, zoo
   from jaxlic.entropy import gaussian
 
   for name in names:
@@ -92,7 +92,7 @@ def prepare(folder, names):
     params = jax.jit(model.init)(jax.random.key(SEED))
     params["analysis"]["params"][last]["kernel"] *= LATENT_SCALE
     about = {"name": name, "architecture": name, "options": options}
-    checkpoint.export(folder / name, **about, params=params)
+    zoo.export(folder / name, **about, params=params)
   random = np.random.default_rng(SEED)
   indexes = (gaussian.LEVELS * random.beta(*BETA, max(COUNTS))).astype(np.int32)
   scales = gaussian.scale_ladder()[indexes]

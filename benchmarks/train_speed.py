@@ -52,16 +52,17 @@ ROWS = {
 
 def make_step(name, dtype):
   """Returns the first state, and the step of train.py: (state, *batch)."""
-  from jaxlic import codec, models, optimizer, parallel, training
+  from jaxlic import codec, models, training
+  from jaxlic.training import devices, optimizer
 
   file = importlib.import_module(f"configs.{name.replace('-', '_')}")
   config = file.get_config()
   model = models.make(name, quality=QUALITY, dtype=dtype)
   chain = optimizer.make(config.optimizer)
-  step = parallel.map_step(
+  step = devices.map_step(
     training.make_step(model, codec.make(model), chain, config), training.AXIS
   )
-  first = parallel.replicate(lambda: training.init_state(model, chain, config))
+  first = devices.replicate(lambda: training.init_state(model, chain, config))
   return first, step
 
 
@@ -70,13 +71,13 @@ def measure_step(name, args):
   import jax
 
   sys.path.append(str(pathlib.Path(__file__).parents[1]))
-  from jaxlic import parallel
+  from jaxlic.training import devices
 
   images = compressai_train.random_images(args.batch, args.crop)
   state, step = make_step(name, args.dtype)
   # The batch waits in memory, as the peer's does.
   index = np.arange(args.batch, dtype=np.uint32)
-  (batch,) = parallel.feed([(images, index)])
+  (batch,) = devices.feed([(images, index)])
 
   def advance():
     nonlocal state

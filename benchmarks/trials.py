@@ -20,7 +20,8 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from jaxlic import metrics, models, pretrained, validation
+from jaxlic import metrics, models, zoo
+from jaxlic.training import held_out
 
 JPEG_QUALITIES = (4, 7, 12, 20, 35, 55, 75, 85, 92, 95)
 
@@ -37,7 +38,7 @@ def main():
   setting = SimpleNamespace(
     folder=options.folder, crop=options.crop, images=10_000
   )
-  photos = validation.load(setting).photos
+  photos = held_out.load(setting).photos
   jpeg = np.mean([jpeg_points(photo) for photo in photos], 0).T
   curves = {str(run): last_curve(run / "eval.csv") for run in options.runs}
   if options.codec:
@@ -76,13 +77,11 @@ def last_curve(path):
 
 def codec_curve(name, photos):
   """The same of a finished codec."""
-  trained = pretrained.load(name)
+  trained = zoo.load(name)
   model = models.make(trained.architecture, **trained.options)
   loss = SimpleNamespace(distortion="mse", lambdas=())
-  found = validation.evaluate(
-    model, trained.codec, trained.params, photos, loss
-  )
-  points = validation.points(model, loss, found.sums, len(photos))
+  found = held_out.evaluate(model, trained.codec, trained.params, photos, loss)
+  points = held_out.points(model, loss, found.sums, len(photos))
   return [[point[key] for point in points] for key in ("bpp", "psnr_db")]
 
 

@@ -5,8 +5,8 @@ CompressAI's optimizer: Adam at 1e-4, gradients clipped to norm 1.
 
 import ml_collections
 
+from jaxlic.errors import JaxlicError
 from jaxlic.models import gained as gained_models
-from jaxlic.types import JaxlicError
 
 ConfigDict = ml_collections.ConfigDict
 NEVER = float("inf")

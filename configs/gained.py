@@ -14,8 +14,8 @@ To expect on Kodak, mbt2018-mean, from GainedVAE's weights (not trained here):
 """
 
 from configs import default
+from jaxlic.errors import JaxlicError
 from jaxlic.models import BACKBONES
-from jaxlic.types import JaxlicError
 
 SIZES = {
   "bmshj2018-hyperprior": {"width": 192, "latent": 320},

@@ -15,10 +15,10 @@ __version__ = "0.1.0"
 # JAX takes most of a second to import, so each name is fetched on first use.
 _LAZY = {
   "compress": "jaxlic.files",
-  "compress_to": "jaxlic.search",
+  "compress_to": "jaxlic.files.search",
   "decompress": "jaxlic.files",
-  "load": "jaxlic.pretrained",
-  "JaxlicError": "jaxlic.types",
+  "load": "jaxlic.zoo",
+  "JaxlicError": "jaxlic.errors",
 }
 __all__ = ["__version__", *_LAZY]
 
@@ -26,6 +26,6 @@ __all__ = ["__version__", *_LAZY]
 def __getattr__(name: str) -> Any:
   if name in _LAZY:
     return getattr(importlib.import_module(_LAZY[name]), name)
-  if name in ("codec", "models", "pretrained"):
+  if name in ("codec", "models", "pretrained", "zoo"):
     return importlib.import_module(f"jaxlic.{name}")
   raise AttributeError(f"module 'jaxlic' has no attribute {name!r}")

@@ -19,15 +19,6 @@ FIXED = ("median", "open")
 Context = dict[str, Any]
 
 
-class JaxlicError(ValueError):
-  """A rule that an input broke, its value and the way out, in one line."""
-
-
-def one_line(error: BaseException) -> str:
-  """Returns the beginning of what another library says of an error."""
-  return " ".join(str(error).split())[:200]
-
-
 def rests(path: tuple, only: tuple[str, ...]) -> bool:
   """Whether gradients leave the parameter at a path of a tree as it is.
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxlic import checkpoint, codec, models, training
+from jaxlic import codec, models, training, zoo
 
 # Most of the tests' time is spent in the compiler. Programs that tests start do
 # without this, and run as users run them.
@@ -126,7 +126,7 @@ def toy(request):
 def tiny_codec(tmp_path_factory):
   """The folder of an exported codec: the toy of `lapped`, untrained."""
   folder = str(tmp_path_factory.mktemp("codec") / "tiny")
-  checkpoint.export(
+  zoo.export(
     folder,
     name="tiny",
     architecture="lapped",

@@ -11,8 +11,10 @@ import pytest
 
 import jaxlic
 from configs import default
-from jaxlic import codec, configuration, models, optimizer, training
-from jaxlic.types import JaxlicError
+from jaxlic import codec, models, training
+from jaxlic.errors import JaxlicError
+from jaxlic.training import config as configuration
+from jaxlic.training import optimizer
 from tests.conftest import make_params, over_devices
 
 FOLDER = Path(jaxlic.__file__).parents[1] / "configs"

@@ -12,9 +12,10 @@ import pytest
 
 import train
 from configs import bmshj2018_factorized, default
-from jaxlic import parallel, training
-from jaxlic.logs import Logs
-from jaxlic.types import JaxlicError
+from jaxlic import training
+from jaxlic.errors import JaxlicError
+from jaxlic.training import devices
+from jaxlic.training.logs import Logs
 
 
 class Run:
@@ -34,7 +35,7 @@ def loop(
   monkeypatch, folder, *, at=0, next_example=0, skip=(), asked=(), dispatch=1
 ):
   """Runs the toy's steps after `at`, some of them skipped; returns the run."""
-  monkeypatch.setattr(parallel, "Stop", lambda: Asked(asked))
+  monkeypatch.setattr(devices, "Stop", lambda: Asked(asked))
   config = bmshj2018_factorized.get_config("toy")
   config.loss.max_skipped = 3
   config.data.dispatch = dispatch

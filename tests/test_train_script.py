@@ -18,7 +18,8 @@ import pytest
 from PIL import Image
 
 import jaxlic
-from jaxlic import checkpoint, cli, runs
+from jaxlic import cli, zoo
+from jaxlic.training.run import load_average
 
 ROOT = Path(jaxlic.__file__).parents[1]
 CONFIG = ROOT / "configs" / "bmshj2018_factorized.py"
@@ -244,7 +245,7 @@ def test_a_resident_run_goes_on_bit_for_bit(trainer, resident):
     assert code == 0, err
   assert trainer.losses("parts") == trainer.losses("many")
   averages = [
-    runs.load_average(trainer.folder / name)[1] for name in ("parts", "many")
+    load_average(trainer.folder / name)[1] for name in ("parts", "many")
   ]
   jax.tree.map(np.testing.assert_array_equal, *averages)
 
@@ -265,7 +266,7 @@ def test_a_killed_run_goes_on_bit_for_bit(trainer, long):
   assert code == 0 and "starting at step 0\n" not in out, err
   assert trainer.losses("killed") == long
   averages = [
-    runs.load_average(trainer.folder / name)[1] for name in ("killed", "long")
+    load_average(trainer.folder / name)[1] for name in ("killed", "long")
   ]
   jax.tree.map(np.testing.assert_array_equal, *averages)
 
@@ -308,8 +309,8 @@ def test_a_run_becomes_a_codec(trainer, alone, capsys):
   words = ["export", str(folder), str(codec), "--checkpoint", "best"]
   assert cli.main(words) == 0
   assert "codec codec" in capsys.readouterr().out
-  trained = checkpoint.load(codec)
-  _, average = runs.load_average(folder, step="best")
+  trained = zoo.load(codec)
+  _, average = load_average(folder, step="best")
   halves = jax.tree.map(lambda x: np.float32(np.float16(x)), average)
   jax.tree.map(np.testing.assert_array_equal, trained.params, halves)
   photo, coded = str(trainer.folder / "held/3.png"), str(codec / "3.jlic")
@@ -352,7 +353,7 @@ def test_a_full_disk_keeps_what_was_saved(trainer, alone):
   (line,) = (line for line in err.splitlines() if line.startswith("train.py"))
   assert "free some space" in line and "full/checkpoints/10" in line
   assert "Traceback" not in err
-  runs.load_average(trainer.folder / "full")
+  load_average(trainer.folder / "full")
 
 
 @pytest.mark.parametrize(

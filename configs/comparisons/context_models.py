@@ -8,7 +8,7 @@ Took 7 minutes each on one core of an AMD EPYC, ms2020 25. Kodak, rounded
 """
 
 from configs import default
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 MODELS = {
   "mbt2018-mean": {},

@@ -10,7 +10,7 @@ Took 7 minutes for 3,000 steps on one core of an AMD EPYC. Kodak, real files:
 """
 
 from configs import default
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 LAMBDAS = (0.0035, 0.0130, 0.0483)
 STEPS = 3_000  # per level

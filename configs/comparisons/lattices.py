@@ -15,7 +15,7 @@ Took 40 minutes and 8 each on one core of an AMD EPYC. Kodak, real files, of
 """
 
 from configs import default
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 LAMBDAS = (0.0032, 0.0150, 0.0450)
 VARIANTS = {

@@ -17,7 +17,7 @@ Kodak, real files, of `scales`: 0.578 bpp 26.79 dB, 0.926 bpp 27.48 dB, 1.300
 """
 
 from configs import default
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 SIZE = {"width": 32, "latent": 32}
 SCALES = {"density": "scales", "components": 6}

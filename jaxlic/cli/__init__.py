@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 
 from jaxlic.cli import parser
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 FAILED, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # exit codes
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxlic.coding import container
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 
 def compress(options: Namespace) -> None:
@@ -43,10 +43,11 @@ def compress(options: Namespace) -> None:
 
 def _encoded(options: Namespace, photo: Any) -> tuple[bytes, str, str]:
   """The file, words on the search for it, and what is wrong with it, if so."""
-  from jaxlic import files, pretrained, search
+  from jaxlic import files, zoo
+  from jaxlic.files import search
 
   arguments = {
-    "model": options.model or pretrained.DEFAULT,
+    "model": options.model or zoo.DEFAULT,
     "quality_map": options.quality_map
     and _read_map(options.quality_map, photo.pixels.shape[:2]),
   }
@@ -141,10 +142,11 @@ def header(data: bytes) -> dict[str, Any]:
 
 def export(options: Namespace) -> None:
   """A run's moving average to a codec's folder."""
-  from jaxlic import checkpoint, runs
+  from jaxlic import zoo
+  from jaxlic.training.run import load_average
 
-  config, average = runs.load_average(options.workdir, step=options.checkpoint)
-  trained = checkpoint.export(
+  config, average = load_average(options.workdir, step=options.checkpoint)
+  trained = zoo.export(
     options.target,
     name=_codec_name(options),
     architecture=config["model"]["name"],
@@ -156,12 +158,12 @@ def export(options: Namespace) -> None:
 
 def ensemble(options: Namespace) -> None:
   """Codecs to the folder of one that has them all."""
-  from jaxlic import checkpoint, pretrained
+  from jaxlic import zoo
 
-  trained = checkpoint.join(
+  trained = zoo.join(
     options.target,
     name=_codec_name(options),
-    members=[pretrained.load(member) for member in options.members],
+    members=[zoo.load(member) for member in options.members],
     lambdas=options.lambdas,
   )
   print(_codec_line(options, trained))
@@ -226,11 +228,11 @@ def _codec_name(options: Namespace) -> str:
 
 
 def _codec_line(options: Namespace, trained: Any) -> str:
-  from jaxlic import checkpoint
+  from jaxlic import zoo
 
   return (
     f"{options.target}: codec {trained.name} {trained.fingerprint:#010x}, "
-    f"{checkpoint.size_bytes(options.target)} bytes"
+    f"{zoo.size_bytes(options.target)} bytes"
   )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from jaxlic import __version__
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 
 def models(options: Namespace) -> None:
@@ -28,8 +28,9 @@ def evaluate(options: Namespace) -> None:
   import jax
   from tqdm import tqdm
 
-  from jaxlic import evaluate, metrics, pretrained
+  from jaxlic import metrics, zoo
   from jaxlic.data import images, output
+  from jaxlic.evaluation import sweep
 
   targets = [path for path in (options.out, options.csv) if path]
   for path in targets:
@@ -38,9 +39,9 @@ def evaluate(options: Namespace) -> None:
     raise JaxlicError(
       f"--out and --csv are two files, got {targets[0]} twice; give another"
     )
-  model = pretrained.load(options.model or pretrained.DEFAULT)
+  model = zoo.load(options.model or zoo.DEFAULT)
   paths = images.list_photos(options.folder)
-  points = evaluate.curve(
+  points = sweep.curve(
     paths,
     model=model,
     qualities=options.qualities,
@@ -58,24 +59,27 @@ def evaluate(options: Namespace) -> None:
     side = metrics.MS_SSIM_MIN_SIDE
     print(f"MS-SSIM needs sides of {side} pixels or more in all images")
   if options.out is not None:
-    curve = evaluate.to_json(points, name=model.name, description=description)
+    curve = sweep.to_json(points, name=model.name, description=description)
     text = json.dumps(curve, indent=2, allow_nan=False) + "\n"
     output.write_bytes(options.out, text.encode())
   if options.csv is not None:
-    output.write_bytes(options.csv, evaluate.to_csv(points).encode())
+    output.write_bytes(options.csv, sweep.to_csv(points).encode())
 
 
 def demo(options: Namespace) -> None:
   """The photograph of the package, beside JPEG at the same size."""
-  from jaxlic import pretrained, report
+  from jaxlic import zoo
   from jaxlic.data import images
+  from jaxlic.evaluation import beside_jpeg
 
   images.check_photo_target(options.out)
-  model = pretrained.load(options.model or pretrained.DEFAULT)
-  photo = images.read(pretrained.DEMO)
-  own, jpeg = report.beside_jpeg(photo, model=model, quality=options.quality)
+  model = zoo.load(options.model or zoo.DEFAULT)
+  photo = images.read(zoo.DEMO)
+  own, jpeg = beside_jpeg.beside_jpeg(
+    photo, model=model, quality=options.quality
+  )
   panels = [(entry.caption(), entry.pixels) for entry in (own, jpeg)]
-  picture = report.side_by_side([("original", photo.pixels), *panels])
+  picture = beside_jpeg.side_by_side([("original", photo.pixels), *panels])
   images.write(options.out, images.Photo(picture))
   print(_table([_entry_row(own), _entry_row(jpeg)]))
   print("seconds without compilation")
@@ -85,12 +89,13 @@ def demo(options: Namespace) -> None:
 
 
 def _codecs() -> list[dict[str, Any]]:
-  from jaxlic import checkpoint, complexity, pretrained
   from jaxlic import models as registry
+  from jaxlic import zoo
+  from jaxlic.evaluation import complexity
 
   rows = []
-  for name in pretrained.names():
-    codec = pretrained.load(name)
+  for name in zoo.names():
+    codec = zoo.load(name)
     model = registry.make(codec.architecture, **codec.options)
     rows.append(
       {
@@ -98,7 +103,7 @@ def _codecs() -> list[dict[str, Any]]:
         "fingerprint": f"{codec.fingerprint:#010x}",
         "architecture": codec.architecture,
         "max_quality": codec.spec.max_quality,
-        "bytes": checkpoint.size_bytes(pretrained.folder(name)),
+        "bytes": zoo.size_bytes(zoo.folder(name)),
       }
       | _cost(complexity.measure(model))
     )
@@ -106,8 +111,8 @@ def _codecs() -> list[dict[str, Any]]:
 
 
 def _architectures() -> list[dict[str, Any]]:
-  from jaxlic import complexity
   from jaxlic import models as registry
+  from jaxlic.evaluation import complexity
 
   return [
     {"name": name} | _cost(complexity.measure(registry.make(name)))

@@ -23,7 +23,8 @@ import re
 import struct
 import zlib
 
-from jaxlic.types import Bitstream, JaxlicError
+from jaxlic.errors import JaxlicError
+from jaxlic.types import Bitstream
 
 MAGIC = b"JLIC"
 VERSION = 1

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxlic.coding.tables import PRECISION
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 _MODEL = constriction.stream.model
 _BITS = 32  # offsets within +-2**30 keep every distance below 2**32

@@ -21,7 +21,8 @@ from jaxlic.coding.mixture_tables import (
   WEIGHT_BITS,
   validate,
 )
-from jaxlic.types import JaxlicError, MixtureTables
+from jaxlic.errors import JaxlicError
+from jaxlic.types import MixtureTables
 
 MASS_BITS = 38  # of a distribution function; times 2^24 it fits into int64
 REACH = 5  # scales, from a mean to the end of its window

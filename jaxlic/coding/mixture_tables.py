@@ -25,7 +25,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Int32, UInt32
 
-from jaxlic.types import JaxlicError, MixtureTables
+from jaxlic.errors import JaxlicError
+from jaxlic.types import MixtureTables
 
 PHASES = 64  # values of a mean's integer per unit
 MEAN_LIMIT = 2**15  # largest magnitude of a mean, in units

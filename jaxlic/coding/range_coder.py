@@ -34,7 +34,8 @@ from jaxtyping import Int
 
 from jaxlic.coding import escape, mixture_masses, mixtures
 from jaxlic.coding.tables import validate
-from jaxlic.types import AnyTables, JaxlicError, MixtureTables, Tables
+from jaxlic.errors import JaxlicError
+from jaxlic.types import AnyTables, MixtureTables, Tables
 
 _CODER = constriction.stream.queue
 _CATEGORICAL = constriction.stream.model.Categorical

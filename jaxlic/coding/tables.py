@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxlic.types import JaxlicError, Tables
+from jaxlic.errors import JaxlicError
+from jaxlic.types import Tables
 
 PRECISION = 24  # bits: every row sums to 2**24, the range coder's resolution
 MAX_OFFSET = 2**30  # keeps `symbol - offset` unambiguous modulo 2**32

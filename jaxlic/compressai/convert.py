@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxlic import checkpoint, models
+from jaxlic import models, zoo
 from jaxlic.compressai import layouts, names, tables, torch_files
 from jaxlic.compressai.layers import KINDS
 from jaxlic.compressai.layouts import LAYOUTS, Layout
 from jaxlic.compressai.sequences import Layer
 from jaxlic.entropy import gaussian
-from jaxlic.types import FIXED, JaxlicError, Params, Tables
+from jaxlic.errors import JaxlicError
+from jaxlic.types import FIXED, Params, Tables
 
 Weights = Mapping[str, np.ndarray]
 # A Gaussian conditional's buffer, and those of `tables`: not weights.
@@ -40,7 +41,7 @@ def import_codec(
   name: str,
   architecture: str | None = None,
   keep_tables: bool = False,
-) -> checkpoint.Trained:
+) -> zoo.Trained:
   """Writes the codec of a checkpoint into a directory, and loads it.
 
   Args:
@@ -58,7 +59,7 @@ def import_codec(
     found = convert(weights, architecture, keep_tables=keep_tables)
   except JaxlicError as error:
     raise JaxlicError(f"{path}: {error}") from error
-  return checkpoint.export(
+  return zoo.export(
     folder,
     name=name,
     architecture=found.architecture,
@@ -99,7 +100,7 @@ def convert(
   return Imported(architecture, options, params, kept)
 
 
-def parameter_count(trained: checkpoint.Trained) -> int:
+def parameter_count(trained: zoo.Trained) -> int:
   """Returns how many numbers a training would find; medians are none."""
   leaves = jax.tree_util.tree_leaves_with_path(trained.params)
   return sum(leaf.size for path, leaf in leaves if path[-1].key not in FIXED)

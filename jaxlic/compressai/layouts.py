@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxlic.compressai.sequences import Layer, sequence
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 Weights = Mapping[str, np.ndarray]
 

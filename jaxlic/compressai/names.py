@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 SINGULAR = {"matrices": "_matrix", "biases": "_bias", "factors": "_factor"}
 # Numbers that a state dict repeats; other values would be another model.

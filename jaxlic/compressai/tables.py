@@ -29,7 +29,8 @@ from jaxtyping import Float
 from jaxlic.coding import tables as integer_tables
 from jaxlic.compressai.layers import DEPTH
 from jaxlic.entropy import gaussian as density
-from jaxlic.types import JaxlicError, Tables
+from jaxlic.errors import JaxlicError
+from jaxlic.types import Tables
 
 PRECISION = 16  # bits of theirs
 UNIT = 2 ** (integer_tables.PRECISION - PRECISION)  # one count of theirs

@@ -27,7 +27,7 @@ import numpy as np
 
 from jaxlic.compressai import pickles
 from jaxlic.compressai.pickles import Storage, Tensor
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of the legacy format
 VERSION = 1001  # the second

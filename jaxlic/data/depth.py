@@ -9,7 +9,7 @@ import re
 import numpy as np
 from PIL import Image
 
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 

@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageCms, ImageColor, ImageOps
 
 from jaxlic.data import depth, output
-from jaxlic.types import JaxlicError, one_line
+from jaxlic.errors import JaxlicError, one_line
 
 MAX_PIXELS = 2**26
 

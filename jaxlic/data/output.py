@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:

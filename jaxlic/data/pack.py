@@ -19,7 +19,7 @@ from PIL import Image
 
 from jaxlic.data import images, output, sources
 from jaxlic.data.sources import Record
-from jaxlic.types import JaxlicError, one_line
+from jaxlic.errors import JaxlicError, one_line
 
 # Compression only slows reading: of photographs it saves nothing, of tiles a
 # fifth at a quarter of the speed. Groups are read whole for one of their

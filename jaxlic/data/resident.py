@@ -20,7 +20,7 @@ from absl import logging
 from jaxtyping import Array, Float, Int, UInt8, UInt32
 
 from jaxlic.data import sources
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 MAX_PIXELS = 2**31 - 1  # an index is an int32
 ROOM = 0.8  # share of free memory that photographs may take

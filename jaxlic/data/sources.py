@@ -19,7 +19,7 @@ from absl import logging
 from jaxtyping import UInt8
 
 from jaxlic.data import images
-from jaxlic.types import JaxlicError, one_line
+from jaxlic.errors import JaxlicError, one_line
 
 SUFFIX = ".array_record"
 MAGIC = b"jlr1"  # its digit is the version of the layout

@@ -23,7 +23,7 @@ from absl import flags, logging
 from jaxtyping import UInt8, UInt32
 
 from jaxlic.data import crops, sources
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 _TRIES = 100
 

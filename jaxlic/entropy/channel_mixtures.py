@@ -22,7 +22,7 @@ from jaxtyping import Array
 
 from jaxlic.entropy.channelwise import Family, Points
 from jaxlic.entropy.gaussian import cdf
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 # Of the first scales, which are evenly spaced in the logarithm: from latents
 # that are nearly always 0 to the widest of a young network.

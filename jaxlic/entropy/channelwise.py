@@ -32,9 +32,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxlic.coding import tables
+from jaxlic.errors import JaxlicError
 from jaxlic.nn import gains
 from jaxlic.nn.bounds import lower_bound
-from jaxlic.types import Density, JaxlicError, Prediction, Tables
+from jaxlic.types import Density, Prediction, Tables
 
 TAIL_MASS = 1e-9  # outside a row's symbols, in all
 LIKELIHOOD_MIN = 1e-9  # caps a symbol at 29.9 bits in the loss

@@ -33,7 +33,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxlic.entropy import gaussian
-from jaxlic.quantize.lattice import AnyArray, Lattice
+from jaxlic.quantize.lattices.points import AnyArray, Lattice
 
 LOGITS, PER_DEVIATION = 32, 4  # of d
 TERMS = 8  # of the series: exp(-2 (9 pi 0.11)^2) is 4e-9

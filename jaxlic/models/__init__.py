@@ -4,6 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable
 
+from jaxlic.errors import JaxlicError
 from jaxlic.models import (
   bmshj2018,
   cheng2020,
@@ -17,7 +18,7 @@ from jaxlic.models import (
   scgain,
   theis2017,
 )
-from jaxlic.types import JaxlicError, Model
+from jaxlic.types import Model
 
 # Those of one rate.
 BACKBONES: dict[str, Callable[..., Model]] = {

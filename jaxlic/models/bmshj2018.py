@@ -31,13 +31,13 @@ from jaxtyping import Array, Float
 
 from jaxlic.entropy import factorized, gaussian
 from jaxlic.entropy.channelwise import Family
-from jaxlic.models import context, precision
-from jaxlic.nn import resample
+from jaxlic.errors import JaxlicError
+from jaxlic.models.parts import context, precision
+from jaxlic.nn import convolutions
 from jaxlic.nn.gdn import GDN
 from jaxlic.quantize import surrogates
 from jaxlic.types import (
   Density,
-  JaxlicError,
   Model,
   ModelSpec,
   Prediction,
@@ -369,14 +369,14 @@ class Analysis(nn.Module):
 
   @nn.compact
   def __call__(self, x: Float[Array, "b H W 3"]) -> Float[Array, "b h w c"]:
-    conv = functools.partial(resample.conv, dtype=self.dtype)
+    conv = functools.partial(convolutions.conv, dtype=self.dtype)
     for k in range(3):
       x = conv(self.width, 5, 2, name=f"conv{k}")(x)
       if self.norm is None:
         x = nn.relu(x)
       else:
         x = GDN(norm=self.norm, name=f"gdn{k}")(x)
-    return resample.conv(self.latent, 5, 2, name="conv3")(x)
+    return convolutions.conv(self.latent, 5, 2, name="conv3")(x)
 
 
 class Synthesis(nn.Module):
@@ -388,14 +388,14 @@ class Synthesis(nn.Module):
 
   @nn.compact
   def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b H W 3"]:
-    up_conv = functools.partial(resample.UpConv, dtype=self.dtype)
+    up_conv = functools.partial(convolutions.UpConv, dtype=self.dtype)
     for k in range(3):
       x = up_conv(self.width, name=f"conv{k}")(x)
       if self.norm is None:
         x = nn.relu(x)
       else:
         x = GDN(inverse=True, norm=self.norm, name=f"gdn{k}")(x)
-    return resample.UpConv(3, name="conv3")(x)
+    return convolutions.UpConv(3, name="conv3")(x)
 
 
 class HyperAnalysis(nn.Module):
@@ -406,10 +406,10 @@ class HyperAnalysis(nn.Module):
 
   @nn.compact
   def __call__(self, y: Float[Array, "b h w c"]) -> Float[Array, "b u v d"]:
-    conv = functools.partial(resample.conv, dtype=self.dtype)
+    conv = functools.partial(convolutions.conv, dtype=self.dtype)
     x = conv(self.width, 3, name="conv0")(jnp.abs(y))
     x = conv(self.width, 5, 2, name="conv1")(nn.relu(x))
-    return resample.conv(self.width, 5, 2, name="conv2")(nn.relu(x))
+    return convolutions.conv(self.width, 5, 2, name="conv2")(nn.relu(x))
 
 
 class HyperSynthesis(nn.Module):
@@ -423,8 +423,8 @@ class HyperSynthesis(nn.Module):
   def __call__(
     self, z: Float[Array, "b u v d"], grid: tuple[int, int]
   ) -> Float[Array, "b h w c"]:
-    up_conv = functools.partial(resample.UpConv, dtype=self.dtype)
+    up_conv = functools.partial(convolutions.UpConv, dtype=self.dtype)
     x = nn.relu(up_conv(self.width, name="conv0")(z))
     x = nn.relu(up_conv(self.width, name="conv1")(x))
-    x = nn.relu(resample.conv(self.latent, 3, name="conv2")(x))
+    x = nn.relu(convolutions.conv(self.latent, 3, name="conv2")(x))
     return x[:, : grid[0], : grid[1]]

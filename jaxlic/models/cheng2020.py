@@ -27,12 +27,14 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxlic.entropy import mixture
-from jaxlic.models import bmshj2018, context, mbt2018, precision
-from jaxlic.nn import resample
+from jaxlic.errors import JaxlicError
+from jaxlic.models import bmshj2018, mbt2018
+from jaxlic.models.parts import context, precision
+from jaxlic.nn import convolutions
 from jaxlic.nn.attention import Attention
-from jaxlic.nn.cheng import DownBlock, ResidualBlock, UpBlock
+from jaxlic.nn.cheng_blocks import DownBlock, ResidualBlock, UpBlock
 from jaxlic.quantize import rounding, surrogates
-from jaxlic.types import JaxlicError, Model, Prediction
+from jaxlic.types import Model, Prediction
 
 QUALITIES = 6
 NARROW, WIDE = 128, 192
@@ -145,7 +147,7 @@ class Analysis(nn.Module):
       if k == 1 and self.attention:
         x = Attention(self.dtype, name="attention0")(x)
       x = ResidualBlock(self.width, self.dtype, name=f"block{k}")(x)
-    x = resample.conv(self.width, 3, 2, name="conv")(x)
+    x = convolutions.conv(self.width, 3, 2, name="conv")(x)
     return Attention(name="attention1")(x) if self.attention else x
 
 
@@ -166,7 +168,7 @@ class Synthesis(nn.Module):
       if k == 1 and self.attention:
         x = Attention(self.dtype, name="attention1")(x)
     x = ResidualBlock(self.width, self.dtype, name="block3")(x)
-    return resample.SubpixelConv(3, name="up3")(x)
+    return convolutions.SubpixelConv(3, name="up3")(x)
 
 
 class HyperAnalysis(nn.Module):
@@ -177,12 +179,12 @@ class HyperAnalysis(nn.Module):
 
   @nn.compact
   def __call__(self, y: Float[Array, "b h w c"]) -> Float[Array, "b u v d"]:
-    conv = functools.partial(resample.conv, self.width, 3, dtype=self.dtype)
+    conv = functools.partial(convolutions.conv, self.width, 3, dtype=self.dtype)
     x = nn.leaky_relu(conv(name="conv0")(y))
     x = nn.leaky_relu(conv(name="conv1")(x))
     x = nn.leaky_relu(conv(2, name="conv2")(x))
     x = nn.leaky_relu(conv(name="conv3")(x))
-    return resample.conv(self.width, 3, 2, name="conv4")(x)
+    return convolutions.conv(self.width, 3, 2, name="conv4")(x)
 
 
 class HyperSynthesis(nn.Module):
@@ -195,12 +197,12 @@ class HyperSynthesis(nn.Module):
   def __call__(
     self, z: Float[Array, "b u v d"], grid: tuple[int, int]
   ) -> Float[Array, "b h w c"]:
-    conv = functools.partial(resample.conv, dtype=self.dtype)
-    up_conv = functools.partial(resample.SubpixelConv, dtype=self.dtype)
+    conv = functools.partial(convolutions.conv, dtype=self.dtype)
+    up_conv = functools.partial(convolutions.SubpixelConv, dtype=self.dtype)
     middle = self.width * 3 // 2
     x = nn.leaky_relu(conv(self.width, 3, name="conv0")(z))
     x = nn.leaky_relu(up_conv(self.width, name="up0")(x))
     x = nn.leaky_relu(conv(middle, 3, name="conv1")(x))
     x = nn.leaky_relu(up_conv(middle, name="up1")(x))
-    x = resample.conv(2 * self.width, 3, name="conv2")(x)
+    x = convolutions.conv(2 * self.width, 3, name="conv2")(x)
     return x[:, : grid[0], : grid[1]]

@@ -30,8 +30,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
 from jaxlic.entropy import asymmetric
-from jaxlic.models import bmshj2018, cheng2020, context, gained, precision
-from jaxlic.nn import neighbours, resample
+from jaxlic.models import bmshj2018, cheng2020, gained
+from jaxlic.models.parts import context, precision
+from jaxlic.nn import convolutions, neighbours
 from jaxlic.nn.attention import Attention
 from jaxlic.nn.gdn import GDN
 from jaxlic.quantize import surrogates
@@ -121,11 +122,13 @@ class Analysis(nn.Module):
   @nn.compact
   def __call__(self, x: Float[Array, "b H W 3"]) -> Float[Array, "b h w c"]:
     for k in range(3):
-      x = resample.conv(self.width, 3, 2, dtype=self.dtype, name=f"conv{k}")(x)
+      x = convolutions.conv(
+        self.width, 3, 2, dtype=self.dtype, name=f"conv{k}"
+      )(x)
       x = GDN(name=f"gdn{k}")(x)
       if k == 1:
         x = Attention(self.dtype, name="attention0")(x)
-    x = resample.conv(self.width, 3, 2, name="conv3")(x)
+    x = convolutions.conv(self.width, 3, 2, name="conv3")(x)
     return Attention(name="attention1")(x)
 
 
@@ -137,14 +140,14 @@ class Synthesis(nn.Module):
 
   @nn.compact
   def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b H W 3"]:
-    up_conv = functools.partial(resample.SubpixelConv, dtype=self.dtype)
+    up_conv = functools.partial(convolutions.SubpixelConv, dtype=self.dtype)
     x = Attention(self.dtype, name="attention0")(x)
     for k in range(3):
       x = up_conv(self.width, name=f"conv{k}")(x)
       x = GDN(inverse=True, name=f"gdn{k}")(x)
       if k == 1:
         x = Attention(self.dtype, name="attention1")(x)
-    return resample.SubpixelConv(3, name="conv3")(x)
+    return convolutions.SubpixelConv(3, name="conv3")(x)
 
 
 class Refinement(nn.Module):

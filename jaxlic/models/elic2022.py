@@ -32,11 +32,13 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
 from jaxlic.entropy import factorized, gaussian
-from jaxlic.models import bmshj2018, context, mbt2018, precision
-from jaxlic.nn import neighbours, resample
+from jaxlic.errors import JaxlicError
+from jaxlic.models import bmshj2018, mbt2018
+from jaxlic.models.parts import context, precision
+from jaxlic.nn import convolutions, neighbours
 from jaxlic.nn.attention import Attention, Bottleneck
 from jaxlic.quantize import surrogates
-from jaxlic.types import JaxlicError, Model, Order, Prediction, Stage, StageSpec
+from jaxlic.types import Model, Order, Prediction, Stage, StageSpec
 
 WIDTH, LATENT = 192, 320
 GROUPS = (16, 16, 32, 64)  # channels of the first groups; the last has the rest
@@ -179,14 +181,14 @@ class Analysis(nn.Module):
 
   @nn.compact
   def __call__(self, x: Float[Array, "b H W 3"]) -> Float[Array, "b h w c"]:
-    conv = functools.partial(resample.conv, dtype=self.dtype)
+    conv = functools.partial(convolutions.conv, dtype=self.dtype)
     for k in range(3):
       x = conv(self.width, 5, 2, name=f"conv{k}")(x)
       for block in range(k * BLOCKS, (k + 1) * BLOCKS):
         x = Bottleneck(self.width, self.dtype, name=f"block{block}")(x)
       if k == 1:
         x = Attention(self.dtype, name="attention0")(x)
-    x = resample.conv(self.latent, 5, 2, name="conv3")(x)
+    x = convolutions.conv(self.latent, 5, 2, name="conv3")(x)
     return Attention(name="attention1")(x)
 
 
@@ -198,7 +200,7 @@ class Synthesis(nn.Module):
 
   @nn.compact
   def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b H W 3"]:
-    up_conv = functools.partial(resample.UpConv, dtype=self.dtype)
+    up_conv = functools.partial(convolutions.UpConv, dtype=self.dtype)
     x = Attention(self.dtype, name="attention0")(x)
     for k in range(3):
       x = up_conv(self.width, name=f"conv{k}")(x)
@@ -206,7 +208,7 @@ class Synthesis(nn.Module):
         x = Attention(self.dtype, name="attention1")(x)
       for block in range(k * BLOCKS, (k + 1) * BLOCKS):
         x = Bottleneck(self.width, self.dtype, name=f"block{block}")(x)
-    return resample.UpConv(3, name="conv3")(x)
+    return convolutions.UpConv(3, name="conv3")(x)
 
 
 class ChannelContext(nn.Module):
@@ -220,8 +222,12 @@ class ChannelContext(nn.Module):
   def __call__(self, known: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
     x = known
     for k, width in enumerate(self.widths):
-      x = nn.relu(resample.conv(width, 5, dtype=self.dtype, name=f"conv{k}")(x))
-    return resample.conv(self.features, 5, name=f"conv{len(self.widths)}")(x)
+      x = nn.relu(
+        convolutions.conv(width, 5, dtype=self.dtype, name=f"conv{k}")(x)
+      )
+    return convolutions.conv(self.features, 5, name=f"conv{len(self.widths)}")(
+      x
+    )
 
 
 class ParameterAggregation(nn.Module):
@@ -241,8 +247,10 @@ class ParameterAggregation(nn.Module):
     x, last = known, AGGREGATION_LAYERS - 1
     for k in range(last):
       width = self.inner_width(known.shape[-1], k + 1)
-      x = nn.relu(resample.conv(width, 1, dtype=self.dtype, name=f"conv{k}")(x))
-    return resample.conv(self.features, 1, name=f"conv{last}")(x)
+      x = nn.relu(
+        convolutions.conv(width, 1, dtype=self.dtype, name=f"conv{k}")(x)
+      )
+    return convolutions.conv(self.features, 1, name=f"conv{last}")(x)
 
   def inner_width(self, inputs: int, layer: int) -> int:
     """Returns the channels between a layer, counted from 1, and the next."""

@@ -31,8 +31,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxlic.errors import JaxlicError
 from jaxlic.nn import gains
-from jaxlic.types import JaxlicError, Model, Stage
+from jaxlic.types import Model, Stage
 
 # Weights of 255^2 * MSE against bits per pixel, lowest rate first.
 GAINED_VAE = (0.0003, 0.001, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05)

@@ -34,21 +34,21 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxlic.entropy import factorized, gaussian
-from jaxlic.models import precision
-from jaxlic.models.parts import Part, split
-from jaxlic.nn import branches, colour, gains, lapped, resample
-from jaxlic.quantize import rounding, straight, thrift
-from jaxlic.types import (
-  JaxlicError,
-  Model,
-  ModelSpec,
-  Prediction,
-  Stage,
-  StageSpec,
+from jaxlic.errors import JaxlicError
+from jaxlic.models.parts import precision
+from jaxlic.models.parts.channel_groups import Part, split
+from jaxlic.nn import (
+  colour,
+  convolutions,
+  gains,
+  lapped_networks,
+  lapped_transform,
 )
+from jaxlic.quantize import dead_zone, rounding, straight_through
+from jaxlic.types import Model, ModelSpec, Prediction, Stage, StageSpec
 
-BLOCK = lapped.BLOCK
-SURROGATES = {"mixed": rounding.mixed, "straight": straight.rounded}
+BLOCK = lapped_transform.BLOCK
+SURROGATES = {"mixed": rounding.mixed, "straight": straight_through.rounded}
 GROUPS = (16, 48, 96, 160)
 LEVELS = 7
 LAMBDAS = tuple(0.0012 * 50 ** (s / (LEVELS - 1)) for s in range(LEVELS))
@@ -112,14 +112,14 @@ def make(
   net = _networks(
     width,
     split(groups, two_pass=two_pass, stride=BLOCK),
-    branches.Analysis(
+    lapped_networks.Analysis(
       sum(groups), analysis_widths or (fine, coarse), analysis_blocks, dtype
     ),
-    branches.Synthesis(
+    lapped_networks.Synthesis(
       synthesis_widths or (coarse, fine, fine // 2), synthesis_blocks, dtype
     ),
     functools.partial(
-      branches.Predictor,
+      lapped_networks.Predictor,
       predict_width or width,
       layers=predict_layers,
       dtype=dtype,
@@ -134,7 +134,7 @@ def make(
     functools.partial(_predict_z, net),
     functools.partial(_absorb_z, net),
   )
-  thrifty = thrift.make(
+  thrifty = dead_zone.make(
     lambda prediction: gaussian.scale_at(prediction.scale), relaxed
   )
   stages = [
@@ -164,19 +164,19 @@ class _Networks:
 
   parts: tuple[Part, ...]
   hyper_channels: int
-  analysis: branches.Analysis
-  synthesis: branches.Synthesis
-  hyper_analysis: branches.HyperAnalysis
-  hyper_synthesis: branches.HyperSynthesis
-  predictors: dict[str, branches.Predictor]
+  analysis: lapped_networks.Analysis
+  synthesis: lapped_networks.Synthesis
+  hyper_analysis: lapped_networks.HyperAnalysis
+  hyper_synthesis: lapped_networks.HyperSynthesis
+  predictors: dict[str, lapped_networks.Predictor]
 
 
 def _networks(
   width: int,
   parts: list[Part],
-  analysis: branches.Analysis,
-  synthesis: branches.Synthesis,
-  predictor: Callable[..., branches.Predictor],
+  analysis: lapped_networks.Analysis,
+  synthesis: lapped_networks.Synthesis,
+  predictor: Callable[..., lapped_networks.Predictor],
   reach: int,
   dtype: str,
 ) -> _Networks:
@@ -185,8 +185,8 @@ def _networks(
     hyper_channels=width // 3,
     analysis=analysis,
     synthesis=synthesis,
-    hyper_analysis=branches.HyperAnalysis(width, width // 3, dtype),
-    hyper_synthesis=branches.HyperSynthesis(width, dtype),
+    hyper_analysis=lapped_networks.HyperAnalysis(width, width // 3, dtype),
+    hyper_synthesis=lapped_networks.HyperSynthesis(width, dtype),
     predictors={
       part.name: predictor(
         part.stop - part.start, reach=reach if part.half == 1 else 3
@@ -231,7 +231,9 @@ def _analyze(
   net: _Networks, params: dict, image: Float[Array, "b H W 3"], rate
 ) -> Float[Array, "b h w c"]:
   luma_chroma = colour.to_luma_chroma(image)
-  blocks = resample.space_to_depth(lapped.prefilter(luma_chroma), BLOCK)
+  blocks = convolutions.space_to_depth(
+    lapped_transform.prefilter(luma_chroma), BLOCK
+  )
   linear = blocks @ params["forward"]
   return linear + jnp.exp(params["log_deviation"]) * net.analysis.apply(
     params["analysis"], luma_chroma, compand(linear), _centred(rate)
@@ -294,8 +296,8 @@ def _synthesize(
   net: _Networks, params: dict, context: dict
 ) -> Float[Array, "b H W 3"]:
   y = context["y"]
-  blocks = resample.depth_to_space(y @ params["inverse"], BLOCK)
-  linear = lapped.postfilter(blocks)
+  blocks = convolutions.depth_to_space(y @ params["inverse"], BLOCK)
+  linear = lapped_transform.postfilter(blocks)
   residual = net.synthesis.apply(
     params["synthesis"], compand(y), linear, _centred(context["rate"])
   )
@@ -316,7 +318,7 @@ def coefficient_basis(
     logs[..., axis] = a - b / 2 * np.log1p((u * u + v * v) / r0**2)
     logs[0, 0, axis] = dc
   order = np.argsort(-logs.ravel(), kind="stable")[:channels]
-  dct = lapped.dct_matrix(BLOCK)
+  dct = lapped_transform.dct_matrix(BLOCK)
   basis = np.einsum("ui,vj,cd->ijduvc", dct, dct, np.eye(3))
   return basis.reshape(3 * BLOCK**2, -1)[:, order], logs.ravel()[order]
 

@@ -14,17 +14,12 @@ References:
 import flax.linen as nn
 
 from jaxlic.entropy import cosets
-from jaxlic.entropy import lattice as lattice_density
-from jaxlic.models import (
-  bmshj2018,
-  cheng2020,
-  companded,
-  context,
-  mbt2018,
-  precision,
-)
-from jaxlic.quantize import lattice as lattices
-from jaxlic.quantize import surrogates, vector
+from jaxlic.entropy import lattice_gaussian as lattice_density
+from jaxlic.models import bmshj2018, cheng2020, mbt2018
+from jaxlic.models.parts import companded, context, precision
+from jaxlic.quantize import surrogates
+from jaxlic.quantize.lattices import points as lattices
+from jaxlic.quantize.lattices import quantizer as lattice_quantizer
 from jaxlic.types import Model, ModelSpec
 
 # Weights of 255^2 * MSE against bits per pixel, for qualities 1 to 6.
@@ -150,7 +145,7 @@ def _make(
   if block is None and lattice not in lattices.FIXED:
     block = channels
   points = lattices.make(lattice, block)
-  vector.check_channels(points, channels)
+  lattice_quantizer.check_channels(points, channels)
   density = lattice_density.make(points, coset=coset, name=COSET)
   scalar = surrogates.make("noise" if surrogate == "noise" else "mixed")
   model = bmshj2018.with_hyper(
@@ -165,7 +160,7 @@ def _make(
       read=mbt2018.read_scale_and_mean,
       dtype=dtype,
     ),
-    (vector.make(points, surrogate), density),
+    (lattice_quantizer.make(points, surrogate), density),
   )
   if coset == "modelled" and points.coset_bits:
     logits = {COSET: lambda key: cosets.init(points)}

@@ -21,8 +21,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxlic.models import bmshj2018, context, precision
-from jaxlic.nn import resample
+from jaxlic.models import bmshj2018
+from jaxlic.models.parts import context, precision
+from jaxlic.nn import convolutions
 from jaxlic.quantize import surrogates
 from jaxlic.types import Model, Prediction
 
@@ -135,10 +136,10 @@ class HyperAnalysis(nn.Module):
 
   @nn.compact
   def __call__(self, y: Float[Array, "b h w c"]) -> Float[Array, "b u v d"]:
-    conv = functools.partial(resample.conv, dtype=self.dtype)
+    conv = functools.partial(convolutions.conv, dtype=self.dtype)
     x = self.activation(conv(self.width, 3, name="conv0")(y))
     x = self.activation(conv(self.width, 5, 2, name="conv1")(x))
-    return resample.conv(self.width, 5, 2, name="conv2")(x)
+    return convolutions.conv(self.width, 5, 2, name="conv2")(x)
 
 
 class HyperSynthesis(nn.Module):
@@ -152,9 +153,9 @@ class HyperSynthesis(nn.Module):
   def __call__(
     self, z: Float[Array, "b u v d"], grid: tuple[int, int]
   ) -> Float[Array, "b h w c"]:
-    up_conv = functools.partial(resample.UpConv, dtype=self.dtype)
+    up_conv = functools.partial(convolutions.UpConv, dtype=self.dtype)
     middle = self.latent * 3 // 2
     x = self.activation(up_conv(self.latent, name="conv0")(z))
     x = self.activation(up_conv(middle, name="conv1")(x))
-    x = resample.conv(2 * self.latent, 3, name="conv2")(x)
+    x = convolutions.conv(2 * self.latent, 3, name="conv2")(x)
     return x[:, : grid[0], : grid[1]]

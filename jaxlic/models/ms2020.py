@@ -32,12 +32,14 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxlic.entropy import factorized, gaussian
-from jaxlic.models import bmshj2018, precision
+from jaxlic.errors import JaxlicError
+from jaxlic.models import bmshj2018
 from jaxlic.models.bmshj2018 import HYPER_STRIDE, STRIDE
-from jaxlic.models.parts import Part, split
-from jaxlic.nn import resample
+from jaxlic.models.parts import precision
+from jaxlic.models.parts.channel_groups import Part, split
+from jaxlic.nn import convolutions
 from jaxlic.quantize import surrogates
-from jaxlic.types import JaxlicError, Model, Prediction, Stage
+from jaxlic.types import Model, Prediction, Stage
 
 SLICES, SUPPORT = 10, 5
 HYPER_WIDTHS = (192, 256, 320)
@@ -230,11 +232,11 @@ class HyperAnalysis(nn.Module):
 
   @nn.compact
   def __call__(self, y: Float[Array, "b h w c"]) -> Float[Array, "b u v d"]:
-    conv = functools.partial(resample.conv, dtype=self.dtype)
+    conv = functools.partial(convolutions.conv, dtype=self.dtype)
     first, second, last = self.widths
     x = nn.relu(conv(first, 3, name="conv0")(y))
     x = nn.relu(conv(second, 5, 2, name="conv1")(x))
-    return resample.conv(last, 5, 2, use_bias=False, name="conv2")(x)
+    return convolutions.conv(last, 5, 2, use_bias=False, name="conv2")(x)
 
 
 class HyperSynthesis(nn.Module):
@@ -247,11 +249,11 @@ class HyperSynthesis(nn.Module):
   def __call__(
     self, z: Float[Array, "b u v d"], grid: tuple[int, int]
   ) -> Float[Array, "b h w c"]:
-    up_conv = functools.partial(resample.UpConv, dtype=self.dtype)
+    up_conv = functools.partial(convolutions.UpConv, dtype=self.dtype)
     first, second, last = self.widths
     x = nn.relu(up_conv(first, name="conv0")(z))
     x = nn.relu(up_conv(second, name="conv1")(x))
-    x = nn.relu(resample.conv(last, 3, name="conv2")(x))
+    x = nn.relu(convolutions.conv(last, 3, name="conv2")(x))
     return x[:, : grid[0], : grid[1]]
 
 
@@ -264,8 +266,10 @@ class SliceTransform(nn.Module):
 
   @nn.compact
   def __call__(self, known: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
-    conv = functools.partial(resample.conv, dtype=self.dtype)
+    conv = functools.partial(convolutions.conv, dtype=self.dtype)
     x = known
     for k, width in enumerate(self.widths):
       x = nn.relu(conv(width, 5, name=f"conv{k}")(x))
-    return resample.conv(self.features, 3, name=f"conv{len(self.widths)}")(x)
+    return convolutions.conv(self.features, 3, name=f"conv{len(self.widths)}")(
+      x
+    )

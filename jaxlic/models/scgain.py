@@ -37,19 +37,14 @@ from jaxtyping import Array, Float
 
 from jaxlic import quality_maps
 from jaxlic.entropy import factorized, gaussian
-from jaxlic.models import bmshj2018, gained, mbt2018, precision
+from jaxlic.models import bmshj2018, gained, mbt2018
 from jaxlic.models.bmshj2018 import HYPER_STRIDE, STRIDE
-from jaxlic.nn import resample
+from jaxlic.models.parts import precision
+from jaxlic.nn import convolutions
 from jaxlic.nn.gdn import GDN
 from jaxlic.nn.modulation import Modulation
 from jaxlic.quantize import rounding, surrogates
-from jaxlic.types import (
-  Model,
-  ModelSpec,
-  Prediction,
-  Stage,
-  StageSpec,
-)
+from jaxlic.types import Model, ModelSpec, Prediction, Stage, StageSpec
 
 WIDTH, LATENT, HIDDEN = 128, 192, 128
 STEPS = 16  # of the logarithm of a cell's scaling
@@ -191,7 +186,7 @@ def cell_steps(
   h, w = (-(-side // STRIDE) for side in quality_map.shape[1:3])
   more = (-h % HYPER_STRIDE, -w % HYPER_STRIDE)
   pad = ((0, 0), *((0, n * STRIDE) for n in more), (0, 0))
-  blocks = resample.space_to_depth(
+  blocks = convolutions.space_to_depth(
     jnp.pad(quality_maps.weight(quality_map), pad, mode="edge"),
     HYPER_STRIDE * STRIDE,
   )
@@ -216,7 +211,7 @@ class Analysis(nn.Module):
 
   @nn.compact
   def __call__(self, x: Float[Array, "b H W 4"]) -> Float[Array, "b h w c"]:
-    conv = functools.partial(resample.conv, dtype=self.dtype)
+    conv = functools.partial(convolutions.conv, dtype=self.dtype)
     condition = nn.leaky_relu(conv(self.hidden, 3, 2, name="map0")(x))
     condition = nn.leaky_relu(conv(self.hidden, 3, name="map1")(condition))
     condition = conv(self.hidden, 3, name="map2")(condition)
@@ -230,7 +225,7 @@ class Analysis(nn.Module):
       x = Modulation(self.hidden, self.dtype, name=f"modulation{k}")(
         x, condition
       )
-    return resample.conv(self.latent, 5, 2, name="conv3")(x)
+    return convolutions.conv(self.latent, 5, 2, name="conv3")(x)
 
 
 class Synthesis(nn.Module):
@@ -244,14 +239,14 @@ class Synthesis(nn.Module):
   def __call__(
     self, y: Float[Array, "b h w c"], z: Float[Array, "b u v d"]
   ) -> Float[Array, "b H W 3"]:
-    up_conv = functools.partial(resample.UpConv, dtype=self.dtype)
+    up_conv = functools.partial(convolutions.UpConv, dtype=self.dtype)
     condition = nn.leaky_relu(up_conv(self.hidden, name="map0")(z))
     condition = nn.leaky_relu(up_conv(self.hidden, name="map1")(condition))
     condition = condition[:, : y.shape[1], : y.shape[2]]
     both = jnp.concatenate([y.astype(condition.dtype), condition], -1)
-    condition = resample.conv(self.hidden, 3, dtype=self.dtype, name="map2")(
-      both
-    )
+    condition = convolutions.conv(
+      self.hidden, 3, dtype=self.dtype, name="map2"
+    )(both)
     modulate = functools.partial(Modulation, self.hidden, self.dtype)
     x = modulate(name="modulation0")(y, condition)
     for k in range(3):
@@ -261,4 +256,4 @@ class Synthesis(nn.Module):
       x = up_conv(self.width, name=f"conv{k}")(x)
       x = GDN(inverse=True, name=f"gdn{k}")(x)
       x = modulate(name=f"modulation{k + 1}")(x, condition)
-    return resample.UpConv(3, name="conv3")(x)
+    return convolutions.UpConv(3, name="conv3")(x)

@@ -35,12 +35,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxlic.entropy import channel_mixtures, channelwise, factorized
-from jaxlic.models import bmshj2018, gained, precision
+from jaxlic.errors import JaxlicError
+from jaxlic.models import bmshj2018, gained
+from jaxlic.models.parts import precision
 from jaxlic.nn import gains
-from jaxlic.nn.compressive import MARGINS, Analysis, Synthesis
-from jaxlic.quantize import rounding, straight, surrogates
+from jaxlic.nn.theis_networks import MARGINS, Analysis, Synthesis
+from jaxlic.quantize import rounding, straight_through, surrogates
 from jaxlic.types import (
-  JaxlicError,
   Model,
   ModelSpec,
   Prediction,
@@ -202,7 +203,7 @@ def _quantizer(surrogate: str, rated: str) -> Quantizer:
       f"the bound needs symbols, of surrogate {' or '.join(STRAIGHT)}, got "
       f"{surrogate!r}; choose one, or rated exact"
     )
-  with_noise = straight.noisy(surrogates.SURROGATES[surrogate])
+  with_noise = straight_through.noisy(surrogates.SURROGATES[surrogate])
   return rounding.make(with_noise)
 
 

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxlic.nn import resample
+from jaxlic.nn import convolutions
 
 UNITS = 3  # bottlenecks in each branch of the attention
 
@@ -35,7 +35,7 @@ class Bottleneck(nn.Module):
 
   @nn.compact
   def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
-    conv = functools.partial(resample.conv, dtype=self.dtype)
+    conv = functools.partial(convolutions.conv, dtype=self.dtype)
     narrow = min(x.shape[-1], self.features) // 2
     inner = nn.relu(conv(narrow, 1, name="conv0")(x))
     inner = nn.relu(conv(narrow, 3, name="conv1")(inner))
@@ -57,5 +57,5 @@ class Attention(nn.Module):
     for k in range(UNITS):
       a = nn.relu(Bottleneck(features, self.dtype, name=f"a{k}")(a))
       b = nn.relu(Bottleneck(features, self.dtype, name=f"b{k}")(b))
-    mask = resample.conv(features, 1, dtype=self.dtype, name="mask")(b)
+    mask = convolutions.conv(features, 1, dtype=self.dtype, name="mask")(b)
     return x + a * nn.sigmoid(mask)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxlic.nn import resample
+from jaxlic.nn import convolutions
 
 
 class Modulation(nn.Module):
@@ -23,12 +23,12 @@ class Modulation(nn.Module):
   def __call__(
     self, x: Float[Array, "b h w c"], condition: Float[Array, "b h w d"]
   ) -> Float[Array, "b h w c"]:
-    shared = resample.conv(self.hidden, 3, dtype=self.dtype, name="shared")
+    shared = convolutions.conv(self.hidden, 3, dtype=self.dtype, name="shared")
     inner = nn.relu(shared(condition))
 
     def factor(name):
       zeros = nn.initializers.zeros
-      conv = resample.conv(
+      conv = convolutions.conv(
         x.shape[-1], 3, dtype=self.dtype, kernel_init=zeros, name=name
       )
       return conv(inner)

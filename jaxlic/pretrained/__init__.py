@@ -1,47 +1,6 @@
-"""The codecs that ship with the package; `load(name)` needs no download.
+"""The embedded codecs' files; `load(name)` needs no download."""
 
-`default` is the newest. Older ones stay, so that their files stay readable.
-"""
+from jaxlic.zoo.embedded import DEFAULT, DEMO, load, names
+from jaxlic.zoo.embedded import embedded_folder as folder
 
-import functools
-from pathlib import Path
-
-from jaxlic import checkpoint
-from jaxlic.types import JaxlicError
-
-_HERE = Path(__file__).parent
-DEFAULT = "lapped-1"
-DEMO = _HERE / "demo.png"  # See demo-photograph.md
-
-
-def names() -> list[str]:
-  """Returns the embedded codecs' names."""
-  return sorted(path.parent.name for path in _HERE.glob("*/codec.json"))
-
-
-def folder(name: str) -> Path:
-  """Returns where an embedded codec lies."""
-  return _HERE / name
-
-
-def load(name_or_folder: str | Path = DEFAULT) -> checkpoint.Trained:
-  """Returns an embedded codec by name, or one of your own by its folder.
-
-  A folder is read at each call: it may have been exported anew.
-
-  Raises:
-    JaxlicError: If there is neither.
-  """
-  if str(name_or_folder) in names():
-    return _embedded(str(name_or_folder))
-  if Path(name_or_folder).is_dir():
-    return checkpoint.load(name_or_folder)
-  raise JaxlicError(
-    f"a model is a folder or one of {', '.join(names())}, got "
-    f"{str(name_or_folder)!r}; see `jaxlic models`"
-  )
-
-
-@functools.cache
-def _embedded(name: str) -> checkpoint.Trained:
-  return checkpoint.load(folder(name))
+__all__ = ["DEFAULT", "DEMO", "folder", "load", "names"]

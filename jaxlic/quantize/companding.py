@@ -24,8 +24,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxlic.errors import JaxlicError
 from jaxlic.quantize.rounding import Latent
-from jaxlic.types import JaxlicError, Prediction, Quantizer
+from jaxlic.types import Prediction, Quantizer
 
 MAX_EXPONENT = 12.0  # an untrained network must not feed back infinities
 

@@ -1,15 +1,16 @@
 """The training surrogates of rounding, by name."""
 
-from jaxlic.quantize import rounding, soft, straight, universal
-from jaxlic.types import JaxlicError, Quantizer
+from jaxlic.errors import JaxlicError
+from jaxlic.quantize import rounding, soft_rounding, straight_through, universal
+from jaxlic.types import Quantizer
 
 SURROGATES = {
   "noise": rounding.noise,
   "mixed": rounding.mixed(),
-  "soft": soft.surrogate,
+  "soft": soft_rounding.surrogate,
   "universal": universal.surrogate,
-  "straight": straight.rounded(),
-  "stochastic": straight.stochastic,
+  "straight": straight_through.rounded(),
+  "stochastic": straight_through.stochastic,
 }
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from jaxlic.coding import container
-from jaxlic.types import Bitstream, JaxlicError
+from jaxlic.errors import JaxlicError
+from jaxlic.types import Bitstream
 
 FILE = Bitstream(
   version=1,

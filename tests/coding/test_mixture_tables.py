@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxlic.coding import mixture_tables
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 SCALES = [0.11, 0.5, 1.0, 256.0]
 TABLES = mixture_tables.make(SCALES)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxlic.coding import mixture_tables, mixtures, range_coder
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 from tests.coding.test_range_coder import interval_of
 
 SCALES = np.exp(np.linspace(math.log(0.11), math.log(256), 64))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxlic.coding import escape, range_coder, tables
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 SCALES = np.exp(np.linspace(math.log(0.11), math.log(64), 16))
 INT32 = np.iinfo(np.int32)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from jaxlic.coding import tables
-from jaxlic.types import JaxlicError, Tables
+from jaxlic.errors import JaxlicError
+from jaxlic.types import Tables
 
 
 def gaussian_pmf(sigma):

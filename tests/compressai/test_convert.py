@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxlic import checkpoint, cli
+from jaxlic import cli, zoo
 from jaxlic.compressai import convert, layers, layouts, torch_files
 from jaxlic.compressai.layouts import LAYOUTS
 from jaxlic.compressai.sequences import Layer, sequence
 from jaxlic.entropy import factorized
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 from tests.compressai import fixture_files
 from tests.compressai.fixture_files import FOLDER, state, updated_state
 from tests.compressai.test_names import OLD_FORMS, renamed
@@ -48,7 +48,7 @@ def run(capsys):
 
 
 def flat(params):
-  return checkpoint._flat(params)
+  return zoo._flat(params)
 
 
 def assert_equal(found, expected):
@@ -297,7 +297,7 @@ def test_an_imported_codec_decodes_to_compressais_picture(run, tmp_path):
   for flags in (["--name", "mine"], ["--keep-tables"]):
     code, text = run("import", "compressai", source, target, *flags)
     assert code == 0 and f"mbt2018, N = 6, M = 8, {count} parameters" in text
-    trained = checkpoint.load(target)
+    trained = zoo.load(target)
     name = "mine" if "mine" in flags else "codec"
     assert f"codec {name} {trained.fingerprint:#010x}" in text
     words = FOLDER / "image.png", coded, "--model", target

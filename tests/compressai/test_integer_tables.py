@@ -3,7 +3,7 @@ import pytest
 
 from jaxlic.coding import tables as integer_tables
 from jaxlic.compressai import names, tables
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 from tests.compressai import fixture_files
 
 NAMES = sorted(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jaxlic.compressai import names
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 from tests.compressai import fixture_files
 
 # By what they do to the names of release 1.2.8: those of DataParallel, of the

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic import codec, models, serial
+from jaxlic import codec, models
+from jaxlic.codec import ordered
 from jaxlic.compressai import convert
 from jaxlic.compressai.layouts import LAYOUTS
-from jaxlic.models.context import unless_first
+from jaxlic.models.parts.context import unless_first
 from jaxlic.nn import neighbours
 from jaxlic.types import Prediction
 from tests.compressai import fixture_files
@@ -59,7 +60,7 @@ def contexts(stage, params, features, y_hat):
     return Prediction(made, made)
 
   changed = order._replace(refine=refine)
-  return serial.parallel(changed, params, features, y_hat).mean
+  return ordered.parallel(changed, params, features, y_hat).mean
 
 
 @functools.cache
@@ -88,7 +89,7 @@ def computed(name):
       if stage.order:
         features = prediction
         add("context", contexts(stage, params, features, y_hat))
-        prediction = serial.parallel(stage.order, params, features, y_hat)
+        prediction = ordered.parallel(stage.order, params, features, y_hat)
       else:
         symbols = stage.quantizer.to_symbols(given[key], prediction)
         rounded = stage.quantizer.from_symbols(symbols, prediction)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxlic.compressai import torch_files
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 from tests.compressai import fixture_files
 from tests.compressai.fixture_files import FOLDER, archive
 

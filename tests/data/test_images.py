@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from jaxlic.data import images
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
 GREY = RGB[..., 0]

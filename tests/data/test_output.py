@@ -3,7 +3,7 @@ import os
 import pytest
 
 from jaxlic.data import output
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 
 def test_an_existing_file_is_replaced(tmp_path):

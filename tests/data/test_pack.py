@@ -6,7 +6,7 @@ from PIL import Image
 
 from jaxlic import cli
 from jaxlic.data import pack, sources, stream
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 SIZES = {"a.png": (7, 9), "b.png": (4, 4), "sub/c.png": (3, 11)}
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from jaxlic.data import crops, resident, sources
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 # As in tests/data/test_stream.py: number i has samples i alone.
 SIZES = [(9, 12), (8, 8), (20, 8), (13, 10), (8, 30), (11, 11), (16, 9)]

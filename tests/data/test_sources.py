@@ -9,7 +9,7 @@ from array_record.python import array_record_module
 from PIL import Image
 
 from jaxlic.data import sources
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
 

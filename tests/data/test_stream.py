@@ -14,7 +14,7 @@ from absl import flags
 from PIL import Image
 
 from jaxlic.data import sources, stream
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 SIZES = [(9, 12), (8, 8), (20, 8), (13, 10), (8, 30), (11, 11), (16, 9)]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxlic.entropy import cosets, gaussian
-from jaxlic.quantize import lattice
+from jaxlic.quantize.lattices import points as lattice_points
 
 
 def cost(points, scale, chosen):
@@ -42,28 +42,30 @@ def test_integer_moments_are_constants_of_the_format():
   [("Dn*", 48, 0.25), ("Dn*", 48, 0.35), ("Dn*", 48, 0.45), ("A2", 2, 0.5)],
 )
 def test_bits_start_near_their_frequency(name, n, scale):
-  points = lattice.make(name, n)
+  points = lattice_points.make(name, n)
   x = scale * jax.random.normal(jax.random.key(0), (8000, n))
   units = jnp.asarray(points.units)[None]
-  frequency = float(lattice.nearest_with_coset(points, x * units)[0].mean())
+  frequency = float(
+    lattice_points.nearest_with_coset(points, x * units)[0].mean()
+  )
   # The central limit, and logits in steps of a quarter of a deviation.
   found = 2.0 ** -float(cost(points, scale, 1.0)[0])
   assert found == pytest.approx(frequency, rel=0.15, abs=5e-3)
 
 
 def test_a_bit_of_zeros_is_nearly_free():
-  assert cost(lattice.make("Dn*", 8), 0.11, 0.0)[0] < 1e-4
+  assert cost(lattice_points.make("Dn*", 8), 0.11, 0.0)[0] < 1e-4
 
 
 def test_a_bit_of_large_numbers_is_one():
   for chosen in (0.0, 1.0):
-    bit = cost(lattice.make("E8"), 3.0, chosen)[0]
+    bit = cost(lattice_points.make("E8"), 3.0, chosen)[0]
     # Of the first logit, at an eighth of a deviation: Phi(-1/8) = 0.45.
     assert bit == pytest.approx(-np.log2(0.55 - 0.1 * chosen), abs=0.01)
 
 
 def test_files_take_the_logit_that_training_is_nearest_to():
-  points = lattice.make("BW16")
+  points = lattice_points.make("BW16")
   rows = np.random.default_rng(0).integers(0, 40, (50, 32)).astype(np.int32)
   found = cosets.rows(points, rows).reshape(50, 2, 5)
   # 32 logits for each of five bits, the same place in each.

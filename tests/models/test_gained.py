@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from configs import default
-from jaxlic import checkpoint, files, models, training
+from jaxlic import files, models, training, zoo
+from jaxlic.errors import JaxlicError
 from jaxlic.models import gained
-from jaxlic.types import JaxlicError
 from tests.conftest import TOY_OPTIONS, make_params, make_toy
 
 LAMBDAS = (0.002, 0.01, 0.05)
@@ -143,7 +143,7 @@ def test_a_whole_quality_has_the_level_s_gains_to_the_last_bit(level):
 def test_files_of_random_qualities_show_what_was_evaluated(
   name, count, tmp_path
 ):
-  made = checkpoint.export(
+  made = zoo.export(
     tmp_path,
     name="toy",
     architecture=name,

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from configs import lapped as config
-from jaxlic import codec, complexity, models, training
-from jaxlic.types import JaxlicError
+from jaxlic import codec, models, training
+from jaxlic.errors import JaxlicError
+from jaxlic.evaluation import complexity
 from tests.conftest import TOY_OPTIONS, make_toy
 
 SMALL = TOY_OPTIONS["lapped"]

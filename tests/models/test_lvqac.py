@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from jaxlic import codec, models
-from jaxlic.models import companded
-from jaxlic.types import JaxlicError, Prediction
+from jaxlic.errors import JaxlicError
+from jaxlic.models.parts import companded
+from jaxlic.types import Prediction
 from tests.conftest import make_params
 
 SMALL = {"width": 6, "latent": 8, "order": "checkerboard"}

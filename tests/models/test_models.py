@@ -6,10 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic import codec, models, serial
+from jaxlic import codec, models
+from jaxlic.codec import ordered
+from jaxlic.errors import JaxlicError
 from jaxlic.models import bmshj2018, mbt2018
 from jaxlic.quantize.surrogates import SURROGATES
-from jaxlic.types import JaxlicError
 from tests.conftest import make_params
 
 # (options, parameters) by model. Those of bmshj2018 and mbt2018 are the sums
@@ -143,7 +144,7 @@ def quantized_walk(model, params, image):
   latents = codec.analyze(model, params, image, rate)
   context, coded = {"rate": rate}, {}
   for stage in model.stages:
-    prediction = serial.predict(stage, params, context, grid)
+    prediction = ordered.predict(stage, params, context, grid)
     latent = latents[stage.spec.name]
     symbols = stage.quantizer.to_symbols(latent, prediction)
     coded[stage.spec.name] = symbols, stage.density.rows(prediction)

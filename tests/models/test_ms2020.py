@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxlic import models
-from jaxlic.types import JaxlicError
+from jaxlic.errors import JaxlicError
 
 GRID = (3, 2)
 SLICES, SIZE, SUPPORT = 4, 2, 2

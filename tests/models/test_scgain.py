@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import jaxlic
-from jaxlic import codec, files, metrics, models, pretrained, quality_maps
+from jaxlic import codec, files, metrics, models, quality_maps, zoo
 from jaxlic.data import images
+from jaxlic.errors import JaxlicError
 from jaxlic.models import scgain
-from jaxlic.types import JaxlicError
 from tests.conftest import TOY_OPTIONS, make_toy
 
 # Made by configs/comparisons/scgain.py.
@@ -130,8 +130,8 @@ def test_models_without_a_quality_map_refuse_one(image):
 @pytest.fixture(scope="module")
 def trained():
   """A small model that was trained, and a part of a photograph."""
-  pixels = images.read(pretrained.DEMO).pixels[:256, 100:484]
-  return pretrained.load(FIXTURE), pixels
+  pixels = images.read(zoo.DEMO).pixels[:256, 100:484]
+  return zoo.load(FIXTURE), pixels
 
 
 def test_rate_grows_over_the_whole_sweep_and_psnr_with_the_levels(trained):

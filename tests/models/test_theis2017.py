@@ -9,9 +9,10 @@ import pytest
 
 from configs import theis2017 as theis2017_config
 from configs import theis2017_scaled
-from jaxlic import codec, models, optimizer, training
-from jaxlic.nn import compressive
-from jaxlic.types import JaxlicError
+from jaxlic import codec, models, training
+from jaxlic.errors import JaxlicError
+from jaxlic.nn import theis_networks
+from jaxlic.training import optimizer
 from tests.conftest import make_params, over_devices
 
 SMALL = {"width": 6, "latent": 5}
@@ -54,7 +55,7 @@ def shapes_at(module, size, channels):
 def test_the_layers_of_the_published_analysis():
   # Valid convolutions of 128 + 69 pixels; the first two are shown before their
   # outermost positions are left out.
-  assert shapes_at(compressive.Analysis(128, 96), 128, 3) == {
+  assert shapes_at(theis_networks.Analysis(128, 96), 128, 3) == {
     "conv0": (99, 99, 64),
     "conv1": (49, 49, 128),
     "block0": (43, 43, 128),
@@ -65,7 +66,7 @@ def test_the_layers_of_the_published_analysis():
 
 
 def test_the_layers_of_the_analysis_without_mirroring():
-  assert shapes_at(compressive.Analysis(128, 64, "zero"), 128, 3) == {
+  assert shapes_at(theis_networks.Analysis(128, 64, "zero"), 128, 3) == {
     "conv0": (64, 64, 64),
     "conv1": (32, 32, 128),
     "block0": (32, 32, 128),
@@ -76,7 +77,7 @@ def test_the_layers_of_the_analysis_without_mirroring():
 
 
 def test_the_layers_of_the_published_synthesis():
-  assert shapes_at(compressive.Synthesis(128), 16, 96) == {
+  assert shapes_at(theis_networks.Synthesis(128), 16, 96) == {
     "conv0": (32, 32, 128),
     "block0": (32, 32, 128),
     "block1": (32, 32, 128),
@@ -99,13 +100,13 @@ def test_parameters_are_those_of_the_layers():
   for latent in (96, 64):
     analysis = convolution(5, 3, 64) + convolution(5, 64, 128) + blocks
     analysis += convolution(5, 128, latent)
-    assert count(compressive.Analysis(128, latent), 3) == analysis
+    assert count(theis_networks.Analysis(128, latent), 3) == analysis
     synthesis = convolution(3, latent, 512) + blocks
     synthesis += convolution(3, 128, 256) + convolution(3, 64, 12)
-    assert count(compressive.Synthesis(128), latent) == synthesis
+    assert count(theis_networks.Synthesis(128), latent) == synthesis
 
 
-@pytest.mark.parametrize("padding", compressive.MARGINS)
+@pytest.mark.parametrize("padding", theis_networks.MARGINS)
 @pytest.mark.parametrize("size", [(8, 8), (8, 40), (64, 24), (72, 136)])
 def test_y_is_an_eighth_of_any_size(padding, size):
   model, params = small(padding=padding)
@@ -136,8 +137,8 @@ def test_the_analysis_is_valid_convolutions_of_the_mirrored_image(padding):
 
   valid = padding == "mirror"
   margin = (34, 35) if valid else (10, 11)
-  x = (image - jnp.asarray(compressive.MEAN)) / jnp.asarray(
-    compressive.DEVIATION
+  x = (image - jnp.asarray(theis_networks.MEAN)) / jnp.asarray(
+    theis_networks.DEVIATION
   )
   x = jnp.asarray(np.pad(x, ((0, 0), margin, margin, (0, 0)), "reflect"))
   x = leaky(convolve(x, layers["conv0"], 2))
@@ -158,13 +159,13 @@ def test_the_analysis_is_valid_convolutions_of_the_mirrored_image(padding):
 def test_mirroring_reflects_as_often_as_it_takes(side):
   x = jnp.arange(float(side))[None, :, None, None]
   x = jnp.broadcast_to(x, (1, side, side, 1))
-  found = compressive.mirrored(x, (34, 35))[0, :, 0, 0]
+  found = theis_networks.mirrored(x, (34, 35))[0, :, 0, 0]
   expected = np.pad(np.arange(side), (34, 35), "reflect")
   np.testing.assert_array_equal(found, expected)
 
 
 def test_pictures_stay_within_their_range_and_their_gradient_does_not_stop():
-  synthesis = compressive.Synthesis(6)
+  synthesis = theis_networks.Synthesis(6)
   y = 50 * jax.random.normal(jax.random.key(0), (1, 2, 2, 5))
   params = synthesis.init(jax.random.key(1), y)
   image, pull = jax.vjp(lambda p: synthesis.apply(p, y), params)
@@ -174,7 +175,7 @@ def test_pictures_stay_within_their_range_and_their_gradient_does_not_stop():
   gradient = pull(jnp.ones_like(image))[0]["params"]["conv2"]["conv"]["bias"]
   np.testing.assert_allclose(
     gradient.reshape(4, 3),
-    np.tile(compressive.DEVIATION, (4, 1))
+    np.tile(theis_networks.DEVIATION, (4, 1))
     * image.shape[1]
     * image.shape[2]
     / 4,

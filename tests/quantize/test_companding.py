@@ -3,8 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxlic.errors import JaxlicError
 from jaxlic.quantize import companding, rounding
-from jaxlic.types import JaxlicError, Prediction
+from jaxlic.types import Prediction
 
 SHAPE = (2, 3, 3, 4)
 KEYS = jax.random.split(jax.random.key(0), 2)

@@ -3,8 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxlic.errors import JaxlicError
 from jaxlic.quantize import rounding, surrogates
-from jaxlic.types import JaxlicError, Prediction
+from jaxlic.types import Prediction
 
 SHAPE = (2, 4, 4, 8)
 LATENT = 3 * jax.random.normal(jax.random.key(0), SHAPE)

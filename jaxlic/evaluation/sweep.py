@@ -1,0 +1,164 @@
+"""Rate and distortion of a codec on photographs, from real files.
+
+Every image is compressed to the bytes of a file, and those bytes are
+decompressed: the rate counts all of them, the distortion is of 8-bit RGB.
+"""
+
+import csv
+import io
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxlic import files, metrics
+from jaxlic.data import images
+from jaxlic.data.images import Photo
+from jaxlic.errors import JaxlicError
+from jaxlic.zoo.folder import Trained
+
+
+class Point(NamedTuple):
+  """One quality on one image, or its mean over images."""
+
+  quality: float  # 0 for models of one rate
+  bpp: float  # bits per pixel, of whole files
+  estimated_bpp: float  # likewise, of what the densities say, without header
+  psnr_db: float  # of 8-bit RGB; inf where equal
+  ms_ssim: float | None  # in 0..1, of 8-bit RGB; None where it is undefined
+  encode_s: float  # seconds from pixels to bytes
+  decode_s: float  # seconds from bytes to pixels
+
+
+def measure(photo: Photo, *, model: Trained, quality: float) -> Point:
+  """Returns what one photograph's file costs and shows.
+
+  The first call per image size compiles; call it once before, for times.
+
+  Raises:
+    JaxlicError: If the quality is out of range.
+  """
+  start = time.perf_counter()
+  data = files.compress_photo(photo, quality=quality, model=model)
+  middle = time.perf_counter()
+  shown = files.decompress_photo(data, model=model).pixels
+  end = time.perf_counter()
+  estimate = model.codec.evaluate(
+    model.params, photo.pixels / np.float32(255), quality
+  )
+  height, width = shown.shape[:2]
+  return Point(
+    quality=quality,
+    bpp=metrics.bpp(len(data), height, width),
+    estimated_bpp=sum(estimate.bits.values()) / (height * width),
+    psnr_db=metrics.psnr_db(photo.pixels, shown),
+    ms_ssim=_ms_ssim(photo.pixels, shown),
+    encode_s=middle - start,
+    decode_s=end - middle,
+  )
+
+
+def curve(
+  paths: Sequence[str | Path],
+  *,
+  model: Trained,
+  qualities: Sequence[float] | None = None,
+  progress: Callable[[Iterable], Iterable] = iter,
+) -> list[Point]:
+  """Returns the mean over images for each quality, in the order given.
+
+  Each image size is compressed once before it is timed, so that times exclude
+  compilation.
+
+  Args:
+    paths: Image files, at least one.
+    model: The codec.
+    qualities: What to measure, by default all levels; models of one rate ignore
+      it, and give one point.
+    progress: Wraps the paths, for a progress bar.
+
+  Raises:
+    JaxlicError: If an image cannot be read or a quality is out of range.
+  """
+  qualities = _checked(model, qualities)
+  warm, points = set(), []
+  for path in progress(paths):
+    photo = images.read(path)
+    if photo.pixels.shape not in warm:
+      warm.add(photo.pixels.shape)
+      measure(photo, model=model, quality=qualities[0])
+    points.append([measure(photo, model=model, quality=q) for q in qualities])
+  return [mean(column) for column in zip(*points, strict=True)]
+
+
+def mean(points: Sequence[Point]) -> Point:
+  """Returns the mean of images; of MS-SSIM only if all of them have it."""
+  columns = Point(*zip(*points, strict=True))
+  defined = None not in columns.ms_ssim
+  return Point(
+    *(
+      None if name == "ms_ssim" and not defined else float(np.mean(column))
+      for name, column in columns._asdict().items()
+    )
+  )
+
+
+def to_json(
+  points: Sequence[Point], *, name: str, description: str
+) -> dict[str, Any]:
+  """Returns the points in CompressAI's schema; undefined numbers are None.
+
+  It has two keys more, the quality and the estimated rate.
+  """
+  keys = {
+    "quality": "quality",
+    "bpp": "bpp",
+    "estimated-bpp": "estimated_bpp",
+    "psnr-rgb": "psnr_db",
+    "ms-ssim-rgb": "ms_ssim",
+    "encoding_time": "encode_s",
+    "decoding_time": "decode_s",
+  }
+  results = {
+    key: [_finite(getattr(point, field)) for point in points]
+    for key, field in keys.items()
+  }
+  return {"name": name, "description": description, "results": results}
+
+
+def to_csv(points: Sequence[Point]) -> str:
+  """Returns a line per point under the names of its fields."""
+  text = io.StringIO()
+  writer = csv.writer(text, lineterminator="\n")
+  writer.writerow(Point._fields)
+  writer.writerows([_finite(value) for value in point] for point in points)
+  return text.getvalue()
+
+
+def _checked(model: Trained, qualities: Sequence[float] | None) -> list[float]:
+  """The qualities, before hours are spent on the first of them."""
+  top = model.spec.max_quality
+  if not top:
+    return [0.0]
+  if qualities is None:
+    return [float(level) for level in range(top + 1)]
+  wrong = [q for q in qualities if not 0 <= q <= top]
+  if wrong or not qualities:
+    raise JaxlicError(
+      f"qualities of {model.name} are numbers from 0 to {top}, at least one, "
+      f"got {wrong[0] if wrong else 'none'}; change the list"
+    )
+  return [float(q) for q in qualities]
+
+
+def _ms_ssim(a: np.ndarray, b: np.ndarray) -> float | None:
+  if min(a.shape[:2]) < metrics.MS_SSIM_MIN_SIDE:
+    return None
+  return float(metrics.ms_ssim(a[None], b[None])[0])
+
+
+def _finite(value: float | None) -> float | None:
+  return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,156 @@
+"""A model of two stages, z and y, whose y is companded.
+
+The A-law's parameter A and its dynamic range D are those of a position, and the
+decoder has them:
+
+    "hyper"  two 3x3 convolutions of the hyper synthesis give ln A and ln D
+    "sent"   those of y give ln A in 8 levels, which is a stage before y's, with
+             a factorized density; those of the hyper synthesis give ln D
+    "none"   y is not companded
+
+Contexts see expanded latents, and means and scales are those of companded ones.
+In raster order this feeds back: where expansion is steep, a rounding error of a
+mean grows from one wave to the next.
+
+References:
+  Zhang, Wu, "LVQAC: Lattice vector quantization coupled with spatially adaptive
+  companding for efficient learned image compression", 2023. The paper does not
+  say how the decoder comes by A; networks and start, A = e^0.5 and D = 16, are
+  made here.
+"""
+
+import math
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxlic.entropy import factorized
+from jaxlic.errors import JaxlicError
+from jaxlic.models import bmshj2018
+from jaxlic.nn import convolutions
+from jaxlic.quantize import companding
+from jaxlic.types import Model, Prediction, Quantizer
+
+KINDS = ("hyper", "sent", "none")
+LARGEST_LOG_A = math.log(255)
+START_LOG_A, START_LOG_REACH = 0.5, math.log(16)
+LEVELS = 8  # of ln A that is sent
+HIDDEN = 32  # channels
+
+
+def make(model: Model, kind: str, *, hyper: int, quantizer: Quantizer) -> Model:
+  """Returns the model with companding, of one of KINDS.
+
+  Args:
+    model: Stages z and y, y in an order of features [b h w hyper].
+    kind: Where A comes from.
+    hyper: Channels of the features.
+    quantizer: Of the levels that are sent.
+
+  Raises:
+    JaxlicError: If there is no such kind.
+  """
+  if kind not in KINDS:
+    raise JaxlicError(
+      f"companding is one of {', '.join(KINDS)}, got {kind!r}; choose one"
+    )
+  if kind == "none":
+    return model
+  made = _companded(model, hyper, sent=kind == "sent")
+  return _sent(made, quantizer) if kind == "sent" else made
+
+
+def _companded(model: Model, channels: int, *, sent: bool) -> Model:
+  """The model with A-law companding of y.
+
+  If A is sent, `context["log_a"]` has it; else the head gives it, too.
+  """
+  z_stage, stage = model.stages
+  head = Head(1 if sent else 2)
+
+  def predict(params: dict, context: dict, grid) -> Float[Array, "b h w f"]:
+    hyper = stage.predict(params, context, grid)
+    numbers = head.apply(params["companding"], hyper)
+    log_a = context["log_a"] if sent else _log_a(numbers[..., :1])
+    log_reach = START_LOG_REACH + jnp.arcsinh(numbers[..., -1:])
+    return jnp.concatenate([hyper, log_a, log_reach], -1)
+
+  def refine(params: dict, features, around, groups) -> Prediction:
+    hyper, numbers = features[..., :-2], features[..., -2:]
+    prediction = stage.order.refine(params, hyper, around, groups)
+    return prediction._replace(companding=numbers)
+
+  def init(key: Array) -> dict:
+    return head.init(key, jnp.zeros((1, 1, 1, channels)))
+
+  y_stage = stage._replace(
+    quantizer=companding.make(stage.quantizer),
+    predict=predict,
+    order=stage.order._replace(refine=refine),
+  )
+  staged = model._replace(stages=(z_stage, y_stage))
+  return with_params(staged, {"companding": init})
+
+
+def _sent(model: Model, quantizer: Quantizer) -> Model:
+  """The model with a stage for ln A, after z."""
+  z_stage, y_stage = model.stages
+  head, channels = Head(1), y_stage.spec.channels
+
+  def latents(params: dict, y: Float[Array, "b h w c"], rate) -> dict:
+    log_a = _log_a(head.apply(params["log_a"], y))
+    level = (LEVELS - 1) / LARGEST_LOG_A * log_a
+    return model.latents(params, y, rate) | {"a": level}
+
+  def absorb(params: dict, context: dict, level, grid) -> dict:
+    level = jnp.clip(level, 0.0, LEVELS - 1.0)
+    return context | {"log_a": LARGEST_LOG_A / (LEVELS - 1) * level}
+
+  stage = bmshj2018.factorized_stage("a", 1, quantizer, absorb)
+  return with_params(
+    model._replace(latents=latents, stages=(z_stage, stage, y_stage)),
+    {
+      "log_a": lambda key: head.init(key, jnp.zeros((1, 1, 1, channels))),
+      "a_density": lambda key: factorized.init(key, 1),
+    },
+  )
+
+
+def with_params(model: Model, inits: dict[str, Callable]) -> Model:
+  """Returns the model with more parameters, by name, (key) -> params."""
+
+  def init(key: Array) -> dict:
+    # The others start as they would without.
+    extra = {
+      name: make(jax.random.fold_in(key, k))
+      for k, (name, make) in enumerate(inits.items())
+    }
+    return model.init(key) | extra
+
+  return model._replace(init=init)
+
+
+def _log_a(number: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:
+  """Ln A, within 0 and its largest, START_LOG_A for 0."""
+  start = math.log(START_LOG_A / (LARGEST_LOG_A - START_LOG_A))
+  return LARGEST_LOG_A * jax.nn.sigmoid(number + start)
+
+
+class Head(nn.Module):
+  """What is told of every position by those around it; 0 at first.
+
+  It computes in float32, for its numbers scale the latent.
+  """
+
+  outputs: int
+
+  @nn.compact
+  def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
+    x = nn.leaky_relu(convolutions.conv(HIDDEN, 3, name="conv0")(x))
+    zeros = nn.initializers.zeros
+    return convolutions.conv(self.outputs, 3, name="conv1", kernel_init=zeros)(
+      x
+    )

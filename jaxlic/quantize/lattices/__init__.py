@@ -1,0 +1,1 @@
+"""Lattices: their points, the glue of cosets, and a quantizer of latents."""

@@ -1,0 +1,155 @@
+"""Held-out rate and distortion during a training, with rounded latents.
+
+Rates are estimates, since tables are frozen only when a codec is exported;
+`jaxlic eval` measures real files.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import UInt8
+
+from jaxlic import metrics, training
+from jaxlic.data import images
+from jaxlic.errors import JaxlicError
+from jaxlic.types import Codec, Model, Outcome, Params
+
+Picture = UInt8[np.ndarray, "H W 3"]
+
+
+class Held(NamedTuple):
+  """One process's share of the held-out photographs."""
+
+  photos: list[Picture]
+  count: int  # of all processes
+
+
+class Result(NamedTuple):
+  """What was measured on one process's photographs."""
+
+  sums: np.ndarray  # [levels, parts] float64, parts as training.part_names
+  shown: list[Picture]  # original and reconstruction, side by side
+
+
+def load(
+  config: Any,
+  *,
+  distortion: str = "mse",
+  process: int = 0,
+  processes: int = 1,
+) -> Held:
+  """Returns every `processes`-th photograph of a folder, from `process` on.
+
+  `config` has `folder`, `crop` (the largest side, cut around the centre; 0 for
+  whole photographs) and `images` (how many at most). What cannot be read is
+  left out, and logged by the first process. Deep samples are rounded to 8 bits,
+  as for training.
+
+  Raises:
+    JaxlicError: If the folder holds no photograph that can be read, or one too
+      small for the distortion.
+  """
+  paths = images.list_photos(config.folder)[: config.images]
+  photos = []
+  for path in paths:
+    try:
+      photo = _centre(images.read(path, reduce_depth=True).pixels, config.crop)
+    except JaxlicError as error:
+      if process == 0:
+        logging.warning("left out of the evaluation: %s", error)
+      continue
+    _check_size(path, photo, distortion)
+    photos.append(photo)
+  if not photos:
+    raise JaxlicError(
+      f"{config.folder}: no photograph here can be read; give another "
+      "eval.folder"
+    )
+  return Held(photos[process::processes], len(photos))
+
+
+def evaluate(
+  model: Model,
+  codec: Codec,
+  params: Params,
+  photos: list[Picture],
+  config: Any,
+  *,
+  pictures: int = 0,
+) -> Result:
+  """Returns sums of loss, bpp and quality at every level of the model.
+
+  `config` is that of the loss. Reconstructions are rounded to 8 bits. The first
+  `pictures` photographs are shown at the middle level.
+  """
+  lambdas = training.weights(model.spec, config)
+  names = training.part_names(model, config)
+  sums, shown = np.zeros((len(lambdas), len(names))), []
+  for level, weight in enumerate(lambdas):
+    for i, photo in enumerate(photos):
+      image = photo / np.float32(255)
+      outcome = codec.evaluate(params, image, float(level))
+      pixels = np.round(np.asarray(outcome.image) * 255)
+      rounded = outcome._replace(image=pixels / np.float32(255))
+      found = _measure(rounded, image, weight, config.distortion)
+      sums[level] += [found[name] for name in names]
+      if level == len(lambdas) // 2 and i < pictures:
+        shown.append(np.concatenate([photo, pixels.astype(np.uint8)], 1))
+  return Result(sums, shown)
+
+
+def points(
+  model: Model, config: Any, sums: np.ndarray, count: int
+) -> list[dict[str, float]]:
+  """Returns the means over `count` photographs, a dictionary per level."""
+  names = training.part_names(model, config)
+  return [
+    {"quality": float(level)}
+    | dict(zip(names, (row / count).tolist(), strict=True))
+    for level, row in enumerate(sums)
+  ]
+
+
+def mean_loss(
+  model: Model, config: Any, found: list[dict[str, float]]
+) -> float:
+  """Returns the loss that training lowers, balanced over the levels."""
+  lambdas = np.array(training.weights(model.spec, config))
+  losses = np.array([point["loss"] for point in found])
+  shares = lambdas / lambdas.mean()
+  return float((losses / shares**config.balance).mean())
+
+
+def _measure(
+  outcome: Outcome, image: np.ndarray, weight: float, distortion: str
+) -> dict[str, float]:
+  """The parts of one image's loss."""
+  bits, shown, original, weights = jax.tree.map(
+    lambda x: jnp.asarray(x, jnp.float32)[None],
+    (outcome.bits, outcome.image, image, weight),
+  )
+  _, parts = training.rate_distortion(
+    Outcome(shown, bits), original, weights, distortion
+  )
+  return {name: float(value[0]) for name, value in parts.items()}
+
+
+def _check_size(path: Path, photo: Picture, distortion: str) -> None:
+  least = metrics.MS_SSIM_MIN_SIDE if distortion == "ms-ssim" else 1
+  height, width = photo.shape[:2]
+  if min(height, width) < least:
+    raise JaxlicError(
+      f"{path}: MS-SSIM needs sides of at least {least} pixels, got "
+      f"{height}x{width}; remove the photograph, or raise eval.crop"
+    )
+
+
+def _centre(photo: Picture, crop: int) -> UInt8[np.ndarray, "h w 3"]:
+  if crop:
+    top, left = (max(side - crop, 0) // 2 for side in photo.shape[:2])
+    photo = photo[top : top + crop, left : left + crop]
+  return photo

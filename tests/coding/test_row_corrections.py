@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from jaxlic.coding import range_coder, row_corrections
+from jaxlic.errors import JaxlicError
+
+
+def _sent(rows, close):
+  encoder = range_coder.Encoder()
+  row_corrections.push(encoder, rows, close)
+  return encoder.finish()
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-4, 0.01, 1.0])
+def test_a_decoder_that_is_off_by_one_gets_the_rows_of_the_encoder(share):
+  rng = np.random.default_rng(0)
+  rows = rng.integers(0, 64, 20_000).astype(np.int32)
+  close = rng.random(rows.size) < share
+  off = rng.integers(-1, 2, rows.size).astype(np.int32)
+  data = _sent(rows, close)
+  found = row_corrections.correct(
+    np.where(close, rows + off, rows),
+    row_corrections.pop(range_coder.Decoder(data), rows.shape),
+  )
+  np.testing.assert_array_equal(found, rows)
+
+
+def test_nothing_to_tell_costs_three_bits():
+  assert len(_sent(np.zeros(1000, np.int32), np.zeros(1000, bool))) <= 1
+
+
+def test_a_row_to_tell_costs_about_its_place_and_a_residue():
+  # 25 of 250,000: log2(10,000) + 1.44 + log2(3) = 16.3 bits each, and less
+  # than 2 bits more for the gaps' fixed code.
+  close = np.zeros(250_000, bool)
+  close[np.random.default_rng(1).choice(close.size, 25, replace=False)] = True
+  size = len(_sent(np.zeros(close.size, np.int32), close))
+  assert 8 * size < 25 * (16.3 + 2)
+
+
+def test_a_row_of_several_integers_is_corrected_in_each():
+  rng = np.random.default_rng(2)
+  rows = rng.integers(-900, 900, (50_000, 9)).astype(np.int32)
+  close = rng.random(rows.shape) < 1e-4
+  off = rng.integers(-1, 2, rows.shape).astype(np.int32)
+  data = _sent(rows, close)
+  # log2(10,000) + 1.44 + log2(3) = 16.3 bits each are needed, and the fixed
+  # codes of gaps, made for longer ones, and of the count take 2 bits more.
+  assert 8 * len(data) < (16.3 + 2) * close.sum()
+  found = row_corrections.correct(
+    np.where(close, rows + off, rows),
+    row_corrections.pop(range_coder.Decoder(data), rows.shape),
+  )
+  np.testing.assert_array_equal(found, rows)
+
+
+def test_a_list_that_does_not_fit_is_refused():
+  close = np.zeros(100, bool)
+  close[99] = True
+  data = _sent(np.zeros(100, np.int32), close)
+  with pytest.raises(JaxlicError, match="damaged: it corrects row 99 of 50"):
+    row_corrections.pop(range_coder.Decoder(data), (50,))
+
+
+def test_parts_of_a_list_are_corrected_as_the_whole():
+  rng = np.random.default_rng(2)
+  rows = rng.integers(0, 64, 1000).astype(np.int32)
+  close = rng.random(rows.size) < 0.1
+  off = np.where(close, rows + rng.integers(-1, 2, rows.size), rows)
+  sent = row_corrections.pop(
+    range_coder.Decoder(_sent(rows, close)), rows.shape
+  )
+  starts = [0, 1, 400, 999]
+  parts = np.split(off.astype(np.int32), starts[1:])
+  found = [
+    row_corrections.correct(part, sent, start)
+    for part, start in zip(parts, starts, strict=True)
+  ]
+  np.testing.assert_array_equal(np.concatenate(found), rows)

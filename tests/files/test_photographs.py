@@ -1,0 +1,180 @@
+import dataclasses
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxlic import files, zoo
+from jaxlic.coding import container
+from jaxlic.errors import JaxlicError
+
+RGB = np.random.default_rng(1).integers(0, 256, (48, 48, 3), np.uint8)
+GREY = RGB[..., 0]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_codec):
+  return zoo.load(tiny_codec)
+
+
+@pytest.fixture(scope="module")
+def jlic(model):
+  """The bytes of a file."""
+  return files.compress(RGB, quality=5.0, model=model)
+
+
+def test_an_image_comes_back_as_the_codec_shows_it(model, jlic):
+  shown = files.decompress(jlic, model=model)
+  image = RGB / np.float32(255)
+  outcome = model.codec.evaluate(model.params, image, 5.0)
+  assert shown.dtype == np.uint8
+  np.testing.assert_array_equal(shown, np.rint(outcome.image * 255))
+
+
+def test_a_folder_names_its_codec(tiny_codec, model, jlic):
+  assert files.compress(RGB, quality=5.0, model=tiny_codec) == jlic
+  shown = files.decompress(jlic, model=tiny_codec)
+  np.testing.assert_array_equal(shown, files.decompress(jlic, model=model))
+
+
+def test_grey_gives_three_equal_channels(model):
+  data = files.compress(GREY, quality=5.0, model=model)
+  assert container.unpack(data).grey
+  shown = files.decompress(data, model=model)
+  assert shown.shape == (48, 48, 3)
+  np.testing.assert_array_equal(shown, shown[..., :1].repeat(3, -1))
+
+
+@pytest.mark.parametrize(
+  "image",
+  [Image.fromarray(RGB), np.asfortranarray(RGB), RGB[::-1][::-1]],
+  ids=["pil", "column-major", "reversed-twice"],
+)
+def test_what_numpy_makes_the_same_array_gives_the_same_file(
+  model, jlic, image
+):
+  assert files.compress(image, quality=5.0, model=model) == jlic
+
+
+@pytest.mark.parametrize("number", [int, np.float32, np.int64, np.array])
+def test_a_quality_may_be_any_number(model, jlic, number):
+  assert files.compress(RGB, quality=number(5), model=model) == jlic
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_data_may_be_any_bytes(model, jlic, kind):
+  shown = files.decompress(kind(jlic), model=model)
+  np.testing.assert_array_equal(shown, files.decompress(jlic, model=model))
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+  ("image", "match"),
+  [
+    (RGB.astype("f4"), "got float32 (48, 48, 3); multiply by 255 and round"),
+    (RGB.astype(np.int64), "got int64 (48, 48, 3); multiply by 255"),
+    (GREY > 127, "got bool (48, 48); multiply by 255"),
+    (RGB[..., [0, 1, 2, 2]], "got uint8 (48, 48, 4); pass one image, without"),
+    (RGB[..., :1], "got uint8 (48, 48, 1); pass one image"),
+    (RGB[None], "got uint8 (1, 48, 48, 3); pass one image"),
+    (RGB[0, 0], "got uint8 (3,); pass one image"),
+    (RGB[:0], "got uint8 (0, 48, 3); an image has at least one pixel"),
+    (GREY[:, :0], "got uint8 (48, 0); an image has at least one pixel"),
+    (None, "an image is uint8 [H W 3] or [H W], got object ()"),
+    ("a.png", "or read it with PIL"),
+    ([[1, 2], [3]], "got list, no array"),
+    (Image.fromarray(RGB).quantize(4), "mode RGB or L, got P; convert it with"),
+    (Image.new("CMYK", (4, 4)), "mode RGB or L, got CMYK"),
+    (Image.new("HSV", (4, 4)), "mode RGB or L, got HSV"),
+  ],
+)
+def test_what_is_no_image_of_bytes_is_refused(model, image, match):
+  with pytest.raises(JaxlicError, match=re.escape(match)) as error:
+    files.compress(image, model=model)
+  assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("quality", [-0.5, 6.5, np.nan, np.inf])
+def test_a_quality_out_of_range_is_refused(model, quality):
+  with pytest.raises(JaxlicError, match="quality is a number from 0 to 6"):
+    files.compress(RGB, quality=quality, model=model)
+
+
+@pytest.mark.parametrize("quality", ["high", [], np.arange(2)])
+def test_a_quality_that_is_no_number_is_refused(model, quality):
+  with pytest.raises(JaxlicError, match="quality is a number, got .*; give"):
+    files.compress(RGB, quality=quality, model=model)
+
+
+def test_an_unknown_model_is_refused(jlic):
+  for call in (
+    lambda: files.compress(RGB, model="nothing"),
+    lambda: files.decompress(jlic, model="nothing"),
+  ):
+    with pytest.raises(JaxlicError, match="a folder or one of .* 'nothing'"):
+      call()
+
+
+@pytest.mark.parametrize("data", ["a.jlic", None, np.zeros(4, np.uint8)])
+def test_data_that_are_no_bytes_are_refused(data):
+  kind = type(data).__name__
+  with pytest.raises(JaxlicError, match=f"got {kind}; read the file"):
+    files.decompress(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n"])
+def test_data_of_another_format_are_refused(data):
+  with pytest.raises(JaxlicError, match="not a .jlic file"):
+    files.decompress(data)
+
+
+def test_a_file_of_a_codec_that_is_not_embedded_is_refused(jlic):
+  with pytest.raises(JaxlicError, match="'tiny', which is not embedded"):
+    files.decompress(jlic)
+
+
+@pytest.mark.parametrize(
+  ("field", "value"), [("model", "other"), ("fingerprint", 0x12345678)]
+)
+def test_a_file_of_another_codec_is_refused(model, jlic, field, value):
+  changed = dataclasses.replace(container.unpack(jlic), **{field: value})
+  wrote = f"{changed.model} {changed.fingerprint:#010x}, but the model is tiny"
+  with pytest.raises(JaxlicError, match=f"codec {wrote}"):
+    files.decompress(container.pack(changed), model=model)
+
+
+# Which codec a name or a folder gives.
+
+
+def test_an_embedded_codec_is_loaded_once():
+  assert zoo.load() is zoo.load(zoo.DEFAULT)
+
+
+def test_a_codec_written_anew_to_its_folder_is_the_one_used(
+  tiny_codec, tmp_path
+):
+  for source in (tiny_codec, zoo.folder(zoo.DEFAULT)):
+    for name in zoo.FILES:
+      shutil.copy(Path(source, name), tmp_path)
+    assert zoo.load(tmp_path).name == Path(source).name
+
+
+def test_codecs_of_one_architecture_share_what_is_compiled(tiny_codec, model):
+  assert zoo.load(tiny_codec).codec is model.codec
+
+
+def test_a_codec_with_a_name_that_no_file_holds_is_refused(tmp_path):
+  with pytest.raises(JaxlicError, match=r"1..64 characters.*'Not A Name'"):
+    zoo.export(
+      tmp_path / "codec",
+      name="Not A Name",
+      architecture="lapped",
+      options={},
+      params={},
+    )
+  assert not (tmp_path / "codec").exists()

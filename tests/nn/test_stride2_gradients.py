@@ -1,0 +1,89 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxlic.nn import convolutions, stride2_gradients
+
+SIZES = [(1, 1), (4, 6), (5, 3)]
+CONVOLUTIONS = {
+  "down": (stride2_gradients.down_convolve, 2, ((2, 2), (2, 2)), 1),
+  # Zeros between the pixels, then 5x5: see tests of UpConv.
+  "up": (stride2_gradients.up_convolve, 1, ((2, 3), (2, 3)), 2),
+}
+
+
+def draw(height, width):
+  x_key, kernel_key = jax.random.split(jax.random.key(0))
+  x = jax.random.normal(x_key, (2, height, width, 3))
+  return x, jax.random.normal(kernel_key, (5, 5, 3, 4))
+
+
+def by_definition(name, x, kernel):
+  _, stride, padding, dilation = CONVOLUTIONS[name]
+  return jax.lax.conv_general_dilated(
+    x,
+    kernel,
+    (stride, stride),
+    padding,
+    lhs_dilation=(dilation, dilation),
+    dimension_numbers=stride2_gradients.LAYOUT,
+  )
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_gradients_are_those_of_the_definition(name, height, width):
+  x, kernel = draw(height, width)
+  convolve = CONVOLUTIONS[name][0]
+  expected, pull_back = jax.vjp(
+    lambda x, k: by_definition(name, x, k), x, kernel
+  )
+  value, pull_back_ours = jax.vjp(convolve, x, kernel)
+  g = jax.random.normal(jax.random.key(2), expected.shape)
+  pairs = zip(
+    (value, *pull_back_ours(g)), (expected, *pull_back(g)), strict=True
+  )
+  for found, wanted in pairs:
+    # Sums of at most 200 products of order 1, in another order, in float32.
+    np.testing.assert_allclose(found, wanted, atol=5e-5)
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_bfloat16_gradients_stay_bfloat16_and_close(name):
+  x, kernel = draw(8, 8)
+  convolve = CONVOLUTIONS[name][0]
+  half = [v.astype(jnp.bfloat16) for v in (x, kernel)]
+
+  def total(x, kernel):
+    return (convolve(x, kernel) ** 2).sum()
+
+  found = jax.jit(jax.grad(total, (0, 1)))(*half)
+  expected = jax.grad(total, (0, 1))(*(v.astype(jnp.float32) for v in half))
+  for mine, wanted in zip(found, expected, strict=True):
+    assert mine.dtype == jnp.bfloat16
+    # bfloat16 rounds to 2^-9; a few roundings, against the largest value.
+    error = jnp.abs(mine.astype(jnp.float32) - wanted).max()
+    assert error < 2**-6 * jnp.abs(wanted).max()
+
+
+def test_the_convolution_of_a_layer_has_the_bits_of_flax_s():
+  x, _ = draw(9, 16)
+  module = convolutions.conv(4, 5, 2)
+  params = module.init(jax.random.key(1), x)
+  plain = module.clone(conv_general_dilated=None)
+  np.testing.assert_array_equal(
+    jax.jit(module.apply)(params, x), jax.jit(plain.apply)(params, x)
+  )
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_gradients_pass_through_scan_and_vmap(name):
+  x, kernel = draw(4, 4)
+  convolve = CONVOLUTIONS[name][0]
+
+  def gradient(x):
+    return jax.grad(lambda x: (convolve(x[None], kernel) ** 2).sum())(x)
+
+  looped = jax.lax.scan(lambda carry, x: (carry, gradient(x)), 0, x)[1]
+  np.testing.assert_allclose(looped, jax.vmap(gradient)(x), rtol=1e-5)
