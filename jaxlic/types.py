@@ -3,28 +3,31 @@
 A `Model` describes a codec once, as `Stage`s; `codec.make` derives training,
 evaluation, encoding and decoding from it. Bundles of arrays or functions are
 NamedTuples; static facts are frozen dataclasses, because `jit` would trace an
-`int` inside a NamedTuple.
+`int` inside a NamedTuple. The protocols say what each function takes and gives.
 """
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-Params = Any
-# The last names of parameters that no gradient changes: medians, which imported
-# models alone have, and masks, which open by a rule of their own.
-FIXED = ("median", "open")
-Context = dict[str, Any]
+Array = Any  # of JAX or NumPy; comments give shapes
+Params = Any  # a nested dictionary of arrays
+Context = dict[str, Any]  # what both sides know so far, and "quality"
+Grid = tuple[int, int]  # positions of the image, each of a model's stride
+# A pytree of arrays, most of them [b *positions ...]: what both sides know of a
+# stage's latents before their symbols. What is in it is up to its quantizer and
+# its density; most share a `Prediction`.
+Known = Any
 
 
-def rests(path: tuple, only: tuple[str, ...]) -> bool:
-  """Whether gradients leave the parameter at a path of a tree as it is.
+class Quality(NamedTuple):
+  """The quality that is asked for: a level, and where it is wanted."""
 
-  Those of FIXED rest, and if there are names in `only`, those of other groups.
-  """
-  return path[-1].key in FIXED or bool(only and path[0].key not in only)
+  level: Array  # [b] float32, from 0 to the model's best; 0 for one rate
+  map: Array | None = None  # [b H W] float32, see `jaxlic/quality.py`; None
+  # for most models, and for decoders, which see none
 
 
 class Tables(NamedTuple):
@@ -55,61 +58,143 @@ AnyTables = Tables | MixtureTables
 
 
 class Prediction(NamedTuple):
-  """What both sides know of a stage's latents before their symbols.
+  """A mean and a scale for every latent."""
 
-  Mixtures have a last axis of k components, asymmetric scales one of 2 sides.
-  """
-
-  mean: Any  # [b h w c] or [b h w c k] float32, in latent units
-  scale: Any  # likewise, or [b h w c 2]; its meaning is the density's
-  logits: Any = None  # [b h w c k] float32, log weights but for a constant
-  companding: Any = None  # [b h w 2] float32: ln A, ln of the dynamic range
+  mean: Array  # [b *positions c] float32, in latent units
+  scale: Array  # likewise, or with more axes; its meaning is the density's
 
 
 class Relaxed(NamedTuple):
-  """A latent under the training surrogate."""
+  """A latent as it is coded, or in training what stands for that."""
 
-  coded: Any  # [b h w s] float32, what the density rates
-  value: Any  # [b h w c] float32, what the context absorbs
+  coded: Array  # [b *positions s] float32, what the density rates
+  value: Array  # [b *positions c] float32, what the context absorbs
+
+
+@runtime_checkable
+class Surrogate(Protocol):
+  """What stands for quantization in training, differentiable."""
+
+  def __call__(
+    self, latent: Array, known: Known, /, keys: Array, temperature: Array
+  ) -> Relaxed:
+    """Returns the relaxed latent.
+
+    `keys` is [b]: an image's noise depends on its own key alone. `temperature`
+    is that of surrogates that anneal towards rounding at 0; others ignore it.
+    """
+
+
+@runtime_checkable
+class ToSymbols(Protocol):
+  """From latents to integers, [b *positions s] int32; s = c but for lattices.
+
+  One of the two places where floats become integers.
+  """
+
+  def __call__(self, latent: Array, known: Known, /) -> Array:
+    """Returns the symbols."""
+
+
+@runtime_checkable
+class FromSymbols(Protocol):
+  """What a decoder makes of symbols."""
+
+  def __call__(self, symbols: Array, known: Known, /) -> Relaxed:
+    """Returns the decoded latent."""
 
 
 class Quantizer(NamedTuple):
   """How a latent becomes symbols, and what stands for it in training."""
 
-  surrogate: Callable  # (latent, prediction, keys, temperature) -> Relaxed;
-  # keys [b]: an image's noise depends on its own key alone; temperature is
-  # that of surrogates that anneal towards rounding at 0, others ignore it
-  to_symbols: Callable  # (latent, prediction) -> int32 [b h w s]; s = c, but
-  # for lattices
-  from_symbols: Callable  # (symbols, prediction) -> float32 [b h w c]
-  coded: Callable | None = None  # (symbols, prediction) -> float32 [b h w s],
-  # what the density rates; None: `from_symbols`
+  surrogate: Surrogate
+  to_symbols: ToSymbols
+  from_symbols: FromSymbols
+
+
+@runtime_checkable
+class Bits(Protocol):
+  """The cost of coded latents, differentiable."""
+
+  def __call__(self, params: Params, coded: Array, known: Known, /) -> Array:
+    """Returns bits, [b *positions s] float32."""
+
+
+@runtime_checkable
+class Rows(Protocol):
+  """Which distribution codes each symbol.
+
+  One of the two places where floats become integers.
+  """
+
+  def __call__(self, known: Known, /) -> Array:
+    """Returns rows of the tables, [b *positions c] int32.
+
+    Or, of mixtures, indices [b *positions c k] or parameters [b *positions c
+    3k].
+    """
+
+
+@runtime_checkable
+class NearEdge(Protocol):
+  """Which rows another device's rounding errors could change."""
+
+  def __call__(self, known: Known, /) -> Array:
+    """Returns booleans, of the shape of `Rows`."""
+
+
+@runtime_checkable
+class Plane(Protocol):
+  """The table rows of some of the symbols of n positions, in NumPy."""
+
+  def __call__(self, rows: np.ndarray, symbols: np.ndarray, /) -> np.ndarray:
+    """Returns rows [n s ...] for the next s symbols of each position.
+
+    `rows` is [n c ...], as `Rows` gave them, and `symbols` [n t], the symbols
+    of the planes before.
+    """
+
+
+def one_row_each(rows: np.ndarray, symbols: np.ndarray) -> np.ndarray:
+  """Returns the rows: the plane of densities with one row for each symbol."""
+  return rows
 
 
 class Density(NamedTuple):
   """The probability of a stage's symbols."""
 
-  bits: Callable  # (params, coded, prediction) -> float32 [b h w s]
-  rows: Callable  # (prediction) -> int32 [b h w c], a row of the tables, or
-  # [b h w c k], its indices, or [b h w c 3k], the parameters of a mixture
-  close: Callable | None  # (prediction) -> bool, as `rows`: those that another
-  # device's rounding errors could change; None where rows are no floats
-  freeze: Callable  # (params) -> AnyTables
-  # Each (rows [n c], symbols [n t]) -> int32 [n s], numpy: a table row for the
-  # next s symbols of n positions, given those before. Without, `rows` are those
-  # of the tables, one for each symbol.
-  planes: tuple[Callable, ...] = ()
-  # As `bits`, in training, where that has another rate than files have.
-  bound: Callable | None = None
+  bits: Bits
+  rows: Rows
+  near_edge: NearEdge | None  # None where rows depend on no floats
+  freeze: Callable[[Params], AnyTables]
+  planes: tuple[Plane, ...] = (one_row_each,)
+  training_bits: Bits | None = None  # where training has another rate: a bound
 
 
 @dataclasses.dataclass(frozen=True)
 class StageSpec:
-  """Static facts of a stage: the key of its latent, and the latent's shape."""
+  """Static facts of a stage: the key of its latent [b *positions channels]."""
 
   name: str
-  stride: int  # pixels of the image per latent position
+  stride: int | None  # pixels of the image per position; None: the positions
+  # have nothing to do with the image's
   channels: int
+  axes: int = 2  # of the positions
+  side: bool = False  # whether it tells of other latents, not of the image
+
+
+@runtime_checkable
+class Refine(Protocol):
+  """From features and decoded neighbours to what is known of positions."""
+
+  def __call__(
+    self, params: Params, features: Array, neighbours: Array, groups: Array, /
+  ) -> Known:
+    """Returns it, position by position.
+
+    Takes features [b h w f], neighbours [b h w t c], groups [h w]; or n
+    positions as [1 n 1 ...].
+    """
 
 
 class Order(NamedTuple):
@@ -117,14 +202,31 @@ class Order(NamedTuple):
 
   The positions of a group are coded together, each given its neighbours in
   earlier groups; those in its own and in later groups, and those outside the
-  image, count as 0.
+  image, count as 0. A checkerboard of two stages is another thing, see
+  models/parts/channel_groups.py.
   """
 
-  groups: Callable  # (grid (h, w)) -> int32 [h w], numpy: 0..n-1, none empty
+  groups: Callable[[Grid], np.ndarray]  # int32 [h w]: 0..n-1, none empty
   taps: tuple[tuple[int, int], ...]  # (down, right) of t neighbours
-  refine: Callable  # (params, features [b h w f], neighbours [b h w t c],
-  # groups [h w]) -> Prediction; position by position, so that it also takes
-  # n positions as [1 n 1 ...]
+  refine: Refine
+
+
+@runtime_checkable
+class Predict(Protocol):
+  """From what is known of the image to what is known of a stage's latents."""
+
+  def __call__(self, params: Params, context: Context, grid: Grid, /) -> Known:
+    """Returns it, or, with an order, the features that it refines."""
+
+
+@runtime_checkable
+class Absorb(Protocol):
+  """Adds a decoded latent to what is known of the image."""
+
+  def __call__(
+    self, params: Params, context: Context, y_hat: Array, grid: Grid, /
+  ) -> Context:
+    """Returns a new context."""
 
 
 class Stage(NamedTuple):
@@ -133,9 +235,8 @@ class Stage(NamedTuple):
   spec: StageSpec
   quantizer: Quantizer
   density: Density
-  predict: Callable  # (params, context, grid (h, w)) -> Prediction, or, with
-  # an order, the features [b h w f] that it refines to one
-  absorb: Callable  # (params, context, y_hat, grid (h, w)) -> context
+  predict: Predict
+  absorb: Absorb
   order: Order | None = None
 
 
@@ -149,12 +250,11 @@ class ModelSpec:
   lambdas: tuple[float, ...] = ()  # weight of 255^2 * MSE at each level
   ms_ssim_lambdas: tuple[float, ...] = ()  # weight of 1 - MS-SSIM, likewise;
   # () if none is published
-  quality_map: bool = False  # images have a fourth channel, see quality_maps.py
-
-  @property
-  def inputs(self) -> int:
-    """The channels of the images that are analysed."""
-    return 4 if self.quality_map else 3
+  takes_map: bool = False  # whether the encoder sees a map of quality
+  rests: tuple[str, ...] = ()  # last names of parameters that no gradient
+  # changes
+  opens: tuple[str, ...] = ()  # the path of a mask [c] of ones and zeros that
+  # a training may open; () without one
 
   @property
   def max_quality(self) -> int:
@@ -162,21 +262,47 @@ class ModelSpec:
     return max(self.levels - 1, 0)
 
 
+@runtime_checkable
+class Analyze(Protocol):
+  """From the image to what latents are made of."""
+
+  def __call__(self, params: Params, image: Array, quality: Quality, /) -> Any:
+    """Returns y, or whatever `latents` takes, of images [b H W 3]."""
+
+
+@runtime_checkable
+class Latents(Protocol):
+  """From what the analysis gives to what the stages code."""
+
+  def __call__(
+    self, params: Params, y: Any, quality: Quality, /
+  ) -> dict[str, Array]:
+    """Returns the latent of every stage, by name."""
+
+
+@runtime_checkable
+class Synthesize(Protocol):
+  """From what is known in the end to the image."""
+
+  def __call__(self, params: Params, context: Context, /) -> Array:
+    """Returns images [b H W 3]."""
+
+
 class Model(NamedTuple):
   """A codec as a researcher writes it, once per paper."""
 
   spec: ModelSpec
-  init: Callable  # (key) -> params
-  analyze: Callable  # (params, image [b H W inputs], rate [b]) -> y [b h w c]
-  latents: Callable  # (params, y, rate) -> {stage name: what it codes}
+  init: Callable[[Array], Params]  # of a key
+  analyze: Analyze
+  latents: Latents
   stages: tuple[Stage, ...]
-  synthesize: Callable  # (params, context) -> image [b H W 3]
+  synthesize: Synthesize
 
 
 class Outcome(NamedTuple):
   """Images as a decoder would show them, and what they cost."""
 
-  image: Any  # [b H W 3] float32, or [H W 3]
+  image: Array  # [b H W 3] float32, or [H W 3]
   bits: dict[str, Any]  # per stage: [b] float32, or a float
 
 
@@ -185,35 +311,32 @@ class Payload(NamedTuple):
 
   height: int
   width: int
-  rate: float  # continuous quality, 0 for models of one rate
-  check: int  # CRC-16 of all symbols: tells a decoder that it went astray
+  quality: float  # 0 for models of one rate
+  check: int  # of all symbols, 16 bits: tells a decoder that it went astray
   data: bytes
 
 
 @dataclasses.dataclass(frozen=True)
 class Bitstream:
-  """A parsed file: every header field, and the payload."""
+  """A parsed file: what its header says besides, and the payload."""
 
   version: int
   model: str  # name of the codec that wrote it
   fingerprint: int  # 32-bit hash of that codec's weights and tables
-  height: int
-  width: int
-  rate: float
   grey: bool
-  check: int
   icc_profile: bytes | None
-  data: bytes
+  payload: Payload
 
 
 class Codec(NamedTuple):
   """What everybody else uses; made by `codec.make(model)`. Pure functions."""
 
   init: Callable  # (key) -> params
-  apply: Callable  # (params, images, rate, keys [b], temperature=1.0,
-  # quality_map=None) -> Outcome, differentiable
-  evaluate: Callable  # (params, image, rate, quality_map=None) -> Outcome,
+  apply: Callable  # (params, images, Quality, keys [b], temperature=1.0) ->
+  # Outcome, differentiable
+  evaluate: Callable  # (params, image, quality, quality_map=None) -> Outcome,
   # quantized
   freeze: Callable  # (params) -> {stage name: AnyTables}
-  encode: Callable  # (params, tables, image, rate, quality_map=None) -> Payload
+  encode: Callable  # (params, tables, image, quality, quality_map=None) ->
+  # Payload
   decode: Callable  # (params, tables, payload) -> image [H W 3]

@@ -9,7 +9,7 @@
 | 4      | fingerprint of the model's weights and tables                  |
 | varint | height in pixels                                               |
 | varint | width in pixels; height * width <= 2**26                       |
-| varint | rate * 4096, rounded; 0 <= rate < 64                           |
+| varint | quality * 4096, rounded; 0 <= quality < 64                     |
 | 2      | check of the symbols                                           |
 | varint | with an ICC profile: its length under zlib, then those bytes   |
 | varint | payload length, then those bytes                               |
@@ -24,14 +24,14 @@ import struct
 import zlib
 
 from jaxlic.errors import JaxlicError
-from jaxlic.types import Bitstream
+from jaxlic.types import Bitstream, Payload
 
 MAGIC = b"JLIC"
 VERSION = 1
 MAX_PIXELS = 2**26
 MAX_ICC_BYTES = 2**24
-RATE_STEPS = 4096  # per unit of rate
-MAX_RATE = 64
+QUALITY_STEPS = 4096  # per level
+MAX_QUALITY = 64
 _MODEL = re.compile(r"[a-z0-9._-]{1,64}")
 _GREY, _ICC = 1, 2
 
@@ -42,14 +42,14 @@ def pack(bitstream: Bitstream) -> bytes:
   Raises:
     JaxlicError: If a field is outside the format's bounds.
   """
-  b = bitstream
+  b, payload = bitstream, bitstream.payload
   _check_version(b.version)
   check_model(b.model)
-  check_size(b.height, b.width)
+  check_size(payload.height, payload.width)
   for name, value, bits in [
     ("fingerprint", b.fingerprint, 32),
-    ("check", b.check, 16),
-    ("payload length", len(b.data), 35),
+    ("check", payload.check, 16),
+    ("payload length", len(payload.data), 35),
   ]:
     if not 0 <= value < 2**bits:
       raise JaxlicError(
@@ -61,21 +61,21 @@ def pack(bitstream: Bitstream) -> bytes:
     bytes([VERSION, _GREY * b.grey | _ICC * (icc is not None), len(b.model)]),
     b.model.encode("ascii"),
     struct.pack("<I", b.fingerprint),
-    _varint(b.height),
-    _varint(b.width),
-    _varint(round(quantize_rate(b.rate) * RATE_STEPS)),
-    struct.pack("<H", b.check),
+    _varint(payload.height),
+    _varint(payload.width),
+    _varint(round(quantize_quality(payload.quality) * QUALITY_STEPS)),
+    struct.pack("<H", payload.check),
   ]
   if icc is not None:
     _check_icc(len(icc))
     squeezed = zlib.compress(icc, 9)
     parts += [_varint(len(squeezed)), squeezed]
-  body = b"".join([*parts, _varint(len(b.data)), b.data])
+  body = b"".join([*parts, _varint(len(payload.data)), payload.data])
   return body + struct.pack("<I", zlib.crc32(body))
 
 
 def unpack(data: bytes) -> Bitstream:
-  """Inverse of `pack`, with the rate of `quantize_rate`.
+  """Inverse of `pack`, with the quality of `quantize_quality`.
 
   Every claim of the file is checked before memory is taken for it.
 
@@ -102,10 +102,10 @@ def unpack(data: bytes) -> Bitstream:
   fingerprint = reader.integer(4)
   height, width = reader.varint(), reader.varint()
   check_size(height, width)
-  rate = quantize_rate(reader.varint() / RATE_STEPS)
+  quality = quantize_quality(reader.varint() / QUALITY_STEPS)
   check = reader.integer(2)
   squeezed = reader.take(reader.varint()) if flags & _ICC else None
-  payload = reader.take(reader.varint())
+  coded = reader.take(reader.varint())
   crc, actual = zlib.crc32(data[: reader.position]), reader.integer(4)
   if reader.position != len(data):
     raise JaxlicError(
@@ -121,28 +121,26 @@ def unpack(data: bytes) -> Bitstream:
     version=version,
     model=model,
     fingerprint=fingerprint,
-    height=height,
-    width=width,
-    rate=rate,
     grey=bool(flags & _GREY),
-    check=check,
     icc_profile=None if squeezed is None else _inflate(squeezed),
-    data=payload,
+    payload=Payload(height, width, quality, check, coded),
   )
 
 
-def quantize_rate(rate: float) -> float:
-  """Returns the rate that a file will hold: a multiple of 1/4096.
+def quantize_quality(quality: float) -> float:
+  """Returns the quality that a file will hold: a multiple of 1/4096.
 
   Encode with this value, since the decoder has no other.
 
   Raises:
-    JaxlicError: If the rate does not round into [0, 64).
+    JaxlicError: If the quality does not round into [0, 64).
   """
   # NaN fails the comparison too.
-  if not 0 <= rate < MAX_RATE - 0.5 / RATE_STEPS:
-    raise JaxlicError(f"a rate is within [0, {MAX_RATE}), got {rate}; clip it")
-  return round(rate * RATE_STEPS) / RATE_STEPS
+  if not 0 <= quality < MAX_QUALITY - 0.5 / QUALITY_STEPS:
+    raise JaxlicError(
+      f"a quality is within [0, {MAX_QUALITY}), got {quality}; clip it"
+    )
+  return round(quality * QUALITY_STEPS) / QUALITY_STEPS
 
 
 class _Reader:

@@ -36,7 +36,7 @@ _UNIFORM = _MODEL.Uniform()
 
 
 def push(
-  encode: Callable,
+  encode: Callable[..., None],
   values: Int[np.ndarray, "n"],
   low: Int[np.ndarray, "n"],
   high: Int[np.ndarray, "n"],
@@ -57,7 +57,9 @@ def push(
 
 
 def pop(
-  decode: Callable, low: Int[np.ndarray, "n"], high: Int[np.ndarray, "n"]
+  decode: Callable[..., np.ndarray],
+  low: Int[np.ndarray, "n"],
+  high: Int[np.ndarray, "n"],
 ) -> Int[np.ndarray, "n"]:
   """Inverse of `push`; returns int32 values.
 

@@ -164,9 +164,9 @@ def _weights() -> UInt32[np.ndarray, "97"]:
   return np.where(cell < cell[0], weights, 0).astype(np.uint32)
 
 
-def _check(good: bool, rule: str, found: object) -> None:
+def _check(good: bool, rule: str, actual: object) -> None:
   if not good:
     raise JaxlicError(
-      f"the tables of a mixture have {rule}, got {found}; freeze the codec "
+      f"the tables of a mixture have {rule}, got {actual}; freeze the codec "
       "again"
     )

@@ -47,7 +47,7 @@ _SIZES = _BINS * _STEPS
 
 
 def push(
-  encode: Callable,
+  encode: Callable[..., None],
   symbols: Int[np.ndarray, "n"],
   rows: Rows,
   models: Models,
@@ -84,7 +84,9 @@ def push(
     escape.push(encode, *_joined(escapes))
 
 
-def pop(decode: Callable, rows: Rows, models: Models) -> Int[np.ndarray, "n"]:
+def pop(
+  decode: Callable[..., np.ndarray], rows: Rows, models: Models
+) -> Int[np.ndarray, "n"]:
   """Returns the int32 symbols of one push, given its rows.
 
   Raises:
@@ -101,8 +103,8 @@ def pop(decode: Callable, rows: Rows, models: Models) -> Int[np.ndarray, "n"]:
       low = _lows(mixtures, classes[start:stop], models)
       mass = mixture_masses.mass(mixtures, low + bounds * step, models)
       share = mass * (_TOTAL - 1 - bins) >> MASS_BITS
-      every = np.full((1, len(low)), _TOTAL - 1 - bins)
-      bin_ = _decode(decode, np.concatenate([share, every]))
+      whole = np.full((1, len(low)), _TOTAL - 1 - bins)
+      bin_ = _decode(decode, np.concatenate([share, whole]))
       values[start:stop] = low + bin_ * step
       outside = bin_ == bins
       if outside.any():
@@ -152,7 +154,9 @@ def _inner_share(mixtures, first, bounds, models) -> np.ndarray:
   return mass * (_TOTAL - bounds[-1]) // mass[-1]
 
 
-def _encode(encode: Callable, below: np.ndarray, above: np.ndarray) -> None:
+def _encode(
+  encode: Callable[..., None], below: np.ndarray, above: np.ndarray
+) -> None:
   """Codes entries by their cumulative frequencies.
 
   The coder's models have no empty entry; where there is nothing below or above,
@@ -166,7 +170,7 @@ def _encode(encode: Callable, below: np.ndarray, above: np.ndarray) -> None:
   encode(entry, _FAMILY, frequencies - 1.0)
 
 
-def _decode(decode: Callable, share: np.ndarray) -> np.ndarray:
+def _decode(decode: Callable[..., np.ndarray], share: np.ndarray) -> np.ndarray:
   """Reads entries, given their cumulative frequencies but for `+ j`."""
   frequencies = np.diff(share, axis=0)  # less 1, as the coder wants them
   frequencies = np.ascontiguousarray(frequencies.T, np.float64)

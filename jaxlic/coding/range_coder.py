@@ -50,7 +50,10 @@ class Models(NamedTuple):
   cache: list  # the coder's model of each row, None until a symbol needs it
 
 
-def compile_tables(tables: AnyTables) -> Models | mixture_masses.Models:
+AnyModels = Models | mixture_masses.Models
+
+
+def compile_tables(tables: AnyTables) -> AnyModels:
   """Returns the tables in the coder's form; rows are built on first use.
 
   Raises:
@@ -73,7 +76,7 @@ class Encoder:
     self,
     symbols: Int[np.ndarray, "n"],
     rows: Int[np.ndarray, "n *parameters"],
-    models: Models | mixture_masses.Models,
+    models: AnyModels,
   ) -> None:
     """Codes int32 symbols, each under its row of the tables, or its mixture.
 
@@ -107,8 +110,8 @@ class Encoder:
     """Returns the payload of all symbols so far."""
     words = self._coder.get_compressed()
     count, (low, width) = self._coder.pos()
-    tail = np.append(words[count:], np.zeros(2, np.uint32))[:2]
-    tail = int(tail[0]) << 32 | int(tail[1])
+    high, rest = np.append(words[count:], np.zeros(2, np.uint32))[:2]
+    tail = int(high) << 32 | int(rest)
     # `tail` lies in the final interval, `inside` above its start. Look for the
     # number of fewest digits around it; a carry out of the tail is not tried.
     inside = (tail - low) % 2**64
@@ -137,7 +140,7 @@ class Decoder:
   def pop(
     self,
     rows: Int[np.ndarray, "n *parameters"],
-    models: Models | mixture_masses.Models,
+    models: AnyModels,
   ) -> Int[np.ndarray, "n"]:
     """Returns the int32 symbols of one push, given its rows.
 
@@ -181,7 +184,7 @@ def check(arrays: Sequence[Int[np.ndarray, "..."]]) -> int:
   """Returns a 16-bit check of int32 symbols in order: a folded CRC-32."""
   crc = 0
   for array in arrays:
-    crc = zlib.crc32(np.ascontiguousarray(array, "<i4"), crc)
+    crc = zlib.crc32(np.ascontiguousarray(array, "<i4").data, crc)
   return crc >> 16 ^ crc & 0xFFFF
 
 
@@ -222,11 +225,11 @@ def _group(
   order = np.argsort(rows, kind="stable")
   # Searching for the few bounds spares a sorted copy of the rows; rows that
   # are fewer than those of the tables are sorted faster.
-  every = np.arange(count, dtype=rows.dtype)
+  numbers = np.arange(count, dtype=rows.dtype)
   if len(rows) < count:
-    every = np.unique(rows)
-  starts = np.searchsorted(rows, every, sorter=order).tolist()
-  bounds = zip(every.tolist(), starts, [*starts[1:], len(rows)], strict=True)
+    numbers = np.unique(rows)
+  starts = np.searchsorted(rows, numbers, sorter=order).tolist()
+  bounds = zip(numbers.tolist(), starts, [*starts[1:], len(rows)], strict=True)
   return order, [group for group in bounds if group[1] < group[2]]
 
 

@@ -39,10 +39,10 @@ class Corrections(NamedTuple):
 def push(
   encoder: range_coder.Encoder,
   rows: Rows,
-  close: Bool[np.ndarray, "n *parameters"],
+  near_edge: Bool[np.ndarray, "n *parameters"],
 ) -> None:
-  """Sends the rows that are `close` to a boundary."""
-  places = np.flatnonzero(close)
+  """Sends the rows that are near an edge."""
+  places = np.flatnonzero(near_edge)
   _push_split(encoder, np.array([len(places)]), _COUNT_UNIT, _COUNT_LOW)
   gaps = np.diff(places, prepend=-1) - 1
   _push_split(encoder, gaps, *_gap_code(rows.ndim))
@@ -116,7 +116,7 @@ def _pop(decoder, count, row):
 
 
 @functools.cache
-def _models() -> range_coder.Models:
+def _models() -> range_coder.AnyModels:
   """The five distributions, exact powers of two or nearly uniform."""
   halves = 0.5 ** np.arange(1, 17)
   sizes = (3, _COUNT_UNIT, _GAP_UNIT, _LONG_GAP_UNIT)

@@ -1,40 +1,40 @@
 """Symbols of which some tell the table rows of others.
 
 Each position has symbols in planes, one after another: a plane's table rows are
-integers made from the rows that were predicted and the symbols before.
+integers made from the rows that were predicted and the symbols before. Most
+densities have one plane, whose rows are those predicted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Int
 
 from jaxlic.coding import range_coder
-
-Planes = Sequence[Callable]  # see `jaxlic.types.Density.planes`
+from jaxlic.types import Plane
 
 
 def push(
   encoder: range_coder.Encoder,
   symbols: Int[np.ndarray, "n s"],
-  rows: Int[np.ndarray, "n c"],
-  models: range_coder.Models,
-  planes: Planes,
+  rows: Int[np.ndarray, "n c *parameters"],
+  models: range_coder.AnyModels,
+  planes: Sequence[Plane],
 ) -> None:
   """Codes the symbols of n positions, a push per plane."""
   start = 0
   for plane in planes:
     part = plane(rows, symbols[:, :start])
     stop = start + part.shape[1]
-    encoder.push(symbols[:, start:stop].ravel(), part.ravel(), models)
+    encoder.push(symbols[:, start:stop].ravel(), _one_each(part), models)
     start = stop
 
 
 def pop(
   decoder: range_coder.Decoder,
-  rows: Int[np.ndarray, "n c"],
-  models: range_coder.Models,
-  planes: Planes,
+  rows: Int[np.ndarray, "n c *parameters"],
+  models: range_coder.AnyModels,
+  planes: Sequence[Plane],
 ) -> Int[np.ndarray, "n s"]:
   """Returns the symbols of one push.
 
@@ -44,6 +44,12 @@ def pop(
   symbols = np.zeros((len(rows), 0), np.int32)
   for plane in planes:
     part = plane(rows, symbols)
-    values = decoder.pop(part.ravel(), models).reshape(part.shape)
+    values = decoder.pop(_one_each(part), models).reshape(part.shape[:2])
     symbols = np.concatenate([symbols, values], 1)
   return symbols
+
+
+def _one_each(
+  rows: Int[np.ndarray, "n s *parameters"],
+) -> Int[np.ndarray, "m *parameters"]:
+  return rows.reshape(-1, *rows.shape[2:])

@@ -38,7 +38,6 @@ from jaxlic.types import Density, Prediction, Tables
 
 def by_scale() -> Density:
   """Returns the density whose prediction has both standard deviations."""
-  symmetric = gaussian.by_scale()
 
   def bits(params, value, prediction: Prediction) -> Array:
     scale = lower_bound(prediction.scale, SCALE_MIN)
@@ -46,7 +45,12 @@ def by_scale() -> Density:
     return -jnp.log2(lower_bound(mass, LIKELIHOOD_MIN))
 
   # Side by side, along the last axis.
-  return Density(bits, symmetric.rows, symmetric.close, lambda _: freeze())
+  return Density(
+    bits,
+    lambda known: gaussian.scale_rows(known.scale),
+    lambda known: gaussian.scale_near_edge(known.scale),
+    lambda params: freeze(),
+  )
 
 
 def bin_mass(

@@ -72,8 +72,8 @@ def mass(params: dict, lower: Points, upper: Points) -> Points:
   # One component after another: photographs have many latents.
   for k, (mean, scale) in enumerate(_components(params)):
     distance = jnp.abs(middle - mean)
-    own = cdf((half - distance) / scale) - cdf((-half - distance) / scale)
-    total = total + weight[:, k : k + 1] * own
+    inside = cdf((half - distance) / scale) - cdf((-half - distance) / scale)
+    total = total + weight[:, k : k + 1] * inside
   return total
 
 

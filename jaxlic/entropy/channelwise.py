@@ -35,7 +35,7 @@ from jaxlic.coding import tables
 from jaxlic.errors import JaxlicError
 from jaxlic.nn import gains
 from jaxlic.nn.bounds import lower_bound
-from jaxlic.types import Density, Prediction, Tables
+from jaxlic.types import Density, Known, Params, Tables
 
 TAIL_MASS = 1e-9  # outside a row's symbols, in all
 LIKELIHOOD_MIN = 1e-9  # caps a symbol at 29.9 bits in the loss
@@ -48,13 +48,20 @@ Points = Float[Array, "c n"]
 Scale = float | Float[Array, "c #n"]
 
 
+class Scaled(NamedTuple):
+  """What is known of latents that were multiplied by scales."""
+
+  mean: Float[Array, "b *positions c"]
+  level: Float[Array, "b"]  # of quality, which tells the scales
+
+
 class Family(NamedTuple):
   """A kind of distribution; all parameters have c channels first."""
 
-  init: Callable  # (key, channels) -> params
-  mass: Callable  # (params, lower [c n], upper [c n]) -> [c n]: what lies
-  # between them, precise in both tails
-  log_density: Callable  # (params, x [c n]) -> [c n], natural logarithm
+  init: Callable[[Array, int], Params]  # of a key and the channels
+  mass: Callable[[Params, Points, Points], Points]  # of lower and upper points:
+  # what lies between them, precise in both tails
+  log_density: Callable[[Params, Points], Points]  # natural logarithm
 
 
 def make(name: str, family: Family, *, bound: bool = False) -> Density:
@@ -68,7 +75,7 @@ def make(name: str, family: Family, *, bound: bool = False) -> Density:
     bound: Whether training has the bound, not the exact rate.
   """
 
-  def scale_of(params, prediction: Prediction) -> float:
+  def scale_of(params, known: Known) -> float:
     return 1.0
 
   def freeze_all(params: dict) -> Tables:
@@ -83,8 +90,8 @@ def make_scaled(
 ) -> Density:
   """Returns the density of latents that were multiplied by scales.
 
-  Their logarithms are `params[log_scale]` [levels c]; the prediction's `scale`
-  is the rate that interpolates them, the same in all of an image.
+  Their logarithms are `params[log_scale]` [levels c]; a prediction is `Scaled`,
+  and its level interpolates them.
 
   Args:
     name: As in `make`.
@@ -93,14 +100,15 @@ def make_scaled(
     bound: As in `make`.
   """
 
-  def scale_of(params, prediction: Prediction) -> Points:
-    rate = _step(prediction)[:, 0, 0, 0] / STEPS
-    scale = gains.gain(params[log_scale], rate)
-    return _by_channel(jnp.broadcast_to(scale, prediction.scale.shape))
+  def scale_of(params, known: Scaled) -> Points:
+    scale = gains.gain(params[log_scale], _step(known) / STEPS)
+    return _by_channel(jnp.broadcast_to(scale, known.mean.shape))
 
-  def rows(prediction: Prediction) -> Int[Array, "b h w c"]:
-    step = _step(prediction).astype(jnp.int32)
-    return step * step.shape[-1] + _channels(prediction)
+  def rows(known: Scaled) -> Int[Array, "b *positions c"]:
+    channels = _channels(known)
+    step = _step(known).astype(jnp.int32)
+    step = step.reshape(-1, *(1,) * (channels.ndim - 1))
+    return step * channels.shape[-1] + channels
 
   def freeze_all(params: dict) -> Tables:
     levels = params[log_scale]
@@ -117,9 +125,9 @@ def _rated(
 ) -> Callable:
   """One of the two rates, as the `bits` of a density."""
 
-  def bits(params, value, prediction: Prediction) -> Array:
-    points = _by_channel(value - prediction.mean)
-    scale = scale_of(params, prediction)
+  def bits(params, value, known: Known) -> Array:
+    points = _by_channel(value - known.mean)
+    scale = scale_of(params, known)
     return _by_place(form(family, params[name], points, scale), value.shape)
 
   return bits
@@ -130,7 +138,9 @@ def _density(
 ) -> Density:
   """The density of exact rate, if `bound` with the other in training."""
   trained = rated(bound_bits) if bound else None
-  return Density(rated(exact_bits), rows, None, freeze_all, bound=trained)
+  return Density(
+    rated(exact_bits), rows, None, freeze_all, training_bits=trained
+  )
 
 
 def exact_bits(
@@ -173,12 +183,12 @@ def freeze(
 
   def mass(lower: Points, upper: Points) -> Points:
     """Of n points, those of the first scales first."""
-    own = jnp.repeat(scales.T, lower.shape[1] // len(scales), axis=1)
-    return family.mass(params, lower / own, upper / own)
+    scale = jnp.repeat(scales.T, lower.shape[1] // len(scales), axis=1)
+    return family.mass(params, lower / scale, upper / scale)
 
   # The bin around the rounded quantile holds it, so that no more than the tails
   # is left outside.
-  ends = _ends(mass, scales.shape[::-1])
+  ends = _ends(mass, (scales.shape[1], scales.shape[0]))
   first, last = (np.rint(x).astype(int) for x in ends)
   widest = int(np.max(last - first))
   if widest > 2 * MAX_RADIUS:
@@ -214,24 +224,27 @@ def _ends(
     right = jnp.where(below, right, middle)
     return (low, high), (left, right)
 
-  found = jax.lax.fori_loop(0, 40, halve, ((-edge, edge), (-edge, edge)))
-  return tuple(np.asarray(sum(b) / 2, np.float64) for b in found)
+  bounds = jax.lax.fori_loop(0, 40, halve, ((-edge, edge), (-edge, edge)))
+  first, last = (np.asarray(sum(b) / 2, np.float64) for b in bounds)
+  return first, last
 
 
-def _step(prediction: Prediction) -> Float[Array, "b h w c"]:
-  """The nearest rate that has tables, in steps."""
-  return jnp.round(prediction.scale * STEPS)
+def _step(known: Scaled) -> Float[Array, "b"]:
+  """The nearest level that has tables, in steps."""
+  return jnp.round(known.level * STEPS)
 
 
-def _channels(prediction: Prediction) -> Int[Array, "b h w c"]:
-  shape = prediction.mean.shape
+def _channels(known: Known) -> Int[Array, "b *positions c"]:
+  shape = known.mean.shape
   return jnp.broadcast_to(jnp.arange(shape[-1], dtype=jnp.int32), shape)
 
 
-def _by_channel(x: Float[Array, "b h w c"]) -> Points:
-  return x.transpose(3, 0, 1, 2).reshape(x.shape[3], -1)
+def _by_channel(x: Float[Array, "b *positions c"]) -> Points:
+  return jnp.moveaxis(x, -1, 0).reshape(x.shape[-1], -1)
 
 
-def _by_place(x: Points, shape: tuple[int, ...]) -> Float[Array, "b h w c"]:
-  b, h, w, c = shape
-  return x.reshape(c, b, h, w).transpose(1, 2, 3, 0)
+def _by_place(
+  x: Points, shape: tuple[int, ...]
+) -> Float[Array, "b *positions c"]:
+  """Inverse of `_by_channel`, for values of that shape."""
+  return jnp.moveaxis(x.reshape(shape[-1], *shape[:-1]), 0, -1)

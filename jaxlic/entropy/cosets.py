@@ -87,14 +87,15 @@ def rows(
   lack, variance = lack @ weight, variance @ weight**2
   d = lack / np.sqrt(variance * float(FRACTION))
   where = np.minimum(PER_DEVIATION * d, LOGITS - 1).astype(np.int32)
-  every = where[..., None] + LOGITS * np.arange(points.coset_bits)
-  return every.reshape(len(scale_rows), -1)
+  numbers = where[..., None] + LOGITS * np.arange(points.coset_bits)
+  return numbers.reshape(len(scale_rows), -1)
 
 
 def folded_moments(scale: AnyArray, exp=jnp.exp) -> tuple[AnyArray, AnyArray]:
   """Returns `1/4 - E r` and `Var r` of scales of 0.11 and more."""
-  every = range(1, TERMS + 1)
-  terms = [exp(-2 * (math.pi * k * scale) ** 2) / k**2 for k in every]
+  terms = [
+    exp(-2 * (math.pi * k * scale) ** 2) / k**2 for k in range(1, TERMS + 1)
+  ]
   lack = 2 / math.pi**2 * sum(terms[::2])
   signed = sum(terms[1::2]) - sum(terms[::2])
   square = 1 / 12 + signed / math.pi**2
@@ -109,4 +110,5 @@ def _weights(points: Lattice) -> Float[np.ndarray, "n"]:
 def _integer_moments() -> tuple[Int[np.ndarray, "64"], Int[np.ndarray, "64"]]:
   """The folded moments at the ladder's scales, times FRACTION."""
   moments = folded_moments(gaussian.scale_ladder(), np.exp)
-  return tuple(np.rint(FRACTION * m).astype(np.int64) for m in moments)
+  lack, variance = (np.rint(FRACTION * m).astype(np.int64) for m in moments)
+  return lack, variance

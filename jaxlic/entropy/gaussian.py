@@ -6,7 +6,8 @@ them. It gives the scale either as such ("scale": the row is that of the
 smallest ladder scale at or above it), or as a real position on the ladder
 ("index": the nearest row), which leaves no transcendental function between the
 network and the choice of the row. Either way a scale next to the boundary of
-two rows could fall on its other side on another device; `close` finds these.
+two rows could fall on its other side on another device, and `near_edge` finds
+these.
 
 References:
   Balle, Minnen, Singh, Hwang, Johnston, "Variational image compression with a
@@ -31,7 +32,7 @@ LEVELS = 64
 SCALE_MIN, SCALE_MAX = 0.11, 256.0
 LOG_STEP = math.log(SCALE_MAX / SCALE_MIN) / (LEVELS - 1)
 TAIL_MASS = 1e-9  # outside a row's symbols, in all
-CLOSE = 3e-5  # ladder steps: twice what was seen between instruction sets
+EDGE_WIDTH = 3e-5  # ladder steps: twice what was seen between instruction sets
 LIKELIHOOD_MIN = 1e-9  # caps a symbol at 29.9 bits in the loss
 
 
@@ -73,29 +74,33 @@ def cdf(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def by_scale() -> Density:
-  """Returns the density whose prediction is the standard deviation.
-
-  Rows and what is close take any more axes, which asymmetric.py makes use of.
-  """
-  # The next larger scale, which others take, costs a few times as many bits.
-  ladder = scale_ladder()
-  edges = np.sqrt(ladder[:-1] * ladder[1:]).astype(np.float32)
+  """Returns the density whose prediction is the standard deviation."""
 
   def bits(params, value, prediction: Prediction) -> Array:
     scale = lower_bound(prediction.scale, SCALE_MIN)
     return bin_bits(value, prediction.mean, scale)
 
-  def rows(prediction: Prediction) -> Int[Array, "b h w c *more"]:
-    return jnp.searchsorted(edges, prediction.scale, side="left").astype(
-      jnp.int32
-    )
+  return Density(
+    bits,
+    lambda known: scale_rows(known.scale),
+    lambda known: scale_near_edge(known.scale),
+    lambda params: freeze(),
+  )
 
-  def close(prediction: Prediction) -> Bool[Array, "b h w c *more"]:
-    # A scale of 0 gives -inf, far from any edge.
-    index = jnp.log(prediction.scale / SCALE_MIN) / LOG_STEP
-    return _near(index - 0.5, 0.0, LEVELS - 2.0)
 
-  return Density(bits, rows, close, lambda params: freeze())
+def scale_rows(scale: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
+  """Returns the row of the ladder's scale that is nearest in the logarithm."""
+  # The next larger scale, which others take, costs a few times as many bits.
+  ladder = scale_ladder()
+  edges = np.sqrt(ladder[:-1] * ladder[1:]).astype(np.float32)
+  return jnp.searchsorted(edges, scale, side="left").astype(jnp.int32)
+
+
+def scale_near_edge(scale: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
+  """Returns which scales lie near the boundary of two rows."""
+  # A scale of 0 gives -inf, far from any edge.
+  index = jnp.log(scale / SCALE_MIN) / LOG_STEP
+  return _near(index - 0.5, 0.0, LEVELS - 2.0)
 
 
 def by_index() -> Density:
@@ -106,14 +111,14 @@ def by_index() -> Density:
     scale = SCALE_MIN * jnp.exp(LOG_STEP * jnp.minimum(index, LEVELS - 1.0))
     return bin_bits(value, prediction.mean, scale)
 
-  def rows(prediction: Prediction) -> Int[Array, "b h w c"]:
+  def rows(prediction: Prediction) -> Int[Array, "b *rest"]:
     index = jnp.clip(prediction.scale, 0.0, LEVELS - 1.0)
     return jnp.floor(index + 0.5).astype(jnp.int32)
 
-  def close(prediction: Prediction) -> Bool[Array, "b h w c"]:
+  def near_edge(prediction: Prediction) -> Bool[Array, "b *rest"]:
     return _near(prediction.scale - 0.5, 0.0, LEVELS - 2.0)
 
-  return Density(bits, rows, close, lambda params: freeze())
+  return Density(bits, rows, near_edge, lambda params: freeze())
 
 
 @functools.cache
@@ -137,5 +142,5 @@ def half_row(scale: float) -> tuple[Float[np.ndarray, "r"], float, float]:
 
 
 def _near(x, first, last):
-  """Whether x lies within CLOSE of an integer of first..last."""
-  return jnp.abs(x - jnp.clip(jnp.round(x), first, last)) < CLOSE
+  """Whether x lies within EDGE_WIDTH of an integer of first..last."""
+  return jnp.abs(x - jnp.clip(jnp.round(x), first, last)) < EDGE_WIDTH

@@ -29,7 +29,12 @@ from jaxlic.entropy.gaussian import LEVELS, LIKELIHOOD_MIN, SCALE_MIN, TAIL_MASS
 from jaxlic.errors import JaxlicError
 from jaxlic.nn.bounds import lower_bound
 from jaxlic.quantize.lattices import quantizer as lattice_quantizer
-from jaxlic.quantize.lattices.points import Lattice, coset_of, last_phase
+from jaxlic.quantize.lattices.points import (
+  AnyArray,
+  Lattice,
+  coset_of,
+  last_phase,
+)
 from jaxlic.types import Density, Prediction, Tables
 
 COSETS = ("raw", "modelled")
@@ -52,7 +57,7 @@ def make(points: Lattice, *, coset: str, name: str) -> Density:
     raise JaxlicError(
       f"a coset bit is {' or '.join(COSETS)}, got {coset!r}; choose one"
     )
-  by_scale, raw = gaussian.by_scale(), coset == "raw" or not points.coset_bits
+  raw = coset == "raw" or not points.coset_bits
 
   def bits(params: dict, coded: Float[Array, "b h w s"], prediction) -> Array:
     channels = prediction.mean.shape[-1]
@@ -72,10 +77,10 @@ def make(points: Lattice, *, coset: str, name: str) -> Density:
     return jnp.concatenate([price, cost], -1)
 
   def rows(prediction: Prediction) -> Int[Array, "b h w c"]:
-    return by_scale.rows(_scaled(points, prediction))
+    return gaussian.scale_rows(_in_units(points, prediction.scale))
 
-  def close(prediction: Prediction) -> Array:
-    return by_scale.close(_scaled(points, prediction))
+  def near_edge(prediction: Prediction) -> Array:
+    return gaussian.scale_near_edge(_in_units(points, prediction.scale))
 
   def freeze(params: dict) -> Tables:
     logits = np.zeros(1) if raw else np.asarray(params[name], np.float64)
@@ -87,7 +92,7 @@ def make(points: Lattice, *, coset: str, name: str) -> Density:
   return Density(
     bits,
     rows,
-    close,
+    near_edge,
     freeze,
     tuple(functools.partial(part, points, start) for part in parts),
   )
@@ -105,9 +110,9 @@ def _heads(points: Lattice, start: int, rows: Rows, symbols: Rows) -> Rows:
   """Rows of the integers whose bins are a unit wide."""
   blocks = _in_blocks(points, rows)
   phase = _phase(points, _glue(points, symbols, blocks.shape[1]))
-  found = start + LEVELS * phase + blocks
-  found = found[..., :-1] if points.even else found
-  return found.reshape(len(rows), -1)
+  chosen = start + LEVELS * phase + blocks
+  chosen = chosen[..., :-1] if points.even else chosen
+  return chosen.reshape(len(rows), -1)
 
 
 def _last(points: Lattice, start: int, rows: Rows, symbols: Rows) -> Rows:
@@ -134,8 +139,8 @@ def _glue(
   return points.glue[coset_of(bits)]
 
 
-def _phase(points: Lattice, glue: Float[np.ndarray, "*n"]) -> np.ndarray:
-  return np.rint(points.phases * glue).astype(np.int32)
+def _phase(points: Lattice, glue: AnyArray) -> np.ndarray:
+  return np.rint(points.phases * np.asarray(glue)).astype(np.int32)
 
 
 def _freeze(points: Lattice, logits: Float[np.ndarray, "r"]) -> Tables:
@@ -180,7 +185,3 @@ def _tiled(
   """Numbers of a block's coordinates, for all channels."""
   repeats = channels // len(numbers)
   return np.tile(numbers, repeats).astype(np.float32)[None, None, None]
-
-
-def _scaled(points: Lattice, prediction: Prediction) -> Prediction:
-  return prediction._replace(scale=_in_units(points, prediction.scale))

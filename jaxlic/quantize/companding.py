@@ -9,15 +9,18 @@ linear near 0, with the slope A / (1 + ln A), logarithmic beyond, with a
 continuous derivative, and F(1) = 1. The latent y is quantized as `D F(y / D)`,
 D its dynamic range, and what is decoded is expanded by the inverse: small
 values in small steps, large ones in steps that grow with them. The density
-rates companded values, whose means and scales the prediction holds.
+rates companded values.
 
-A and D are those of a position, `Prediction.companding`; both sides know them.
+A and D are those of a position; both sides know them, see `Companded`.
 
 References:
   ITU-T, Recommendation G.711, 1988 (the A-law).
   Zhang, Wu, "LVQAC: Lattice vector quantization coupled with spatially adaptive
   companding for efficient learned image compression", 2023, section 3.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,12 +29,20 @@ from jaxtyping import Array, Float
 
 from jaxlic.errors import JaxlicError
 from jaxlic.quantize.rounding import Latent
-from jaxlic.types import Prediction, Quantizer
+from jaxlic.types import Density, Known, Quantizer, Relaxed
 
 MAX_EXPONENT = 12.0  # an untrained network must not feed back infinities
 
 Values = Float[Array, "*#shape"]
 Parameter = float | Float[Array, "*#shape"] | Float[np.ndarray, "*#shape"]
+
+
+class Companded(NamedTuple):
+  """What both sides know of a latent that is companded."""
+
+  inner: Known  # of companded values
+  log_a: Float[Array, "b *positions 1"]
+  log_reach: Float[Array, "b *positions 1"]  # of the dynamic range D
 
 
 def compress(x: Values, a: Parameter) -> Float[Array, "*shape"]:
@@ -58,37 +69,46 @@ def expand(y: Values, a: Parameter) -> Float[Array, "*shape"]:
 def make(inner: Quantizer) -> Quantizer:
   """Returns the quantizer `inner` of companded latents."""
 
-  def surrogate(latent: Latent, prediction: Prediction, keys, temperature):
+  def surrogate(latent: Latent, known: Companded, keys, temperature) -> Relaxed:
     relaxed = inner.surrogate(
-      _compressed(latent, prediction), prediction, keys, temperature
+      _compressed(latent, known), known.inner, keys, temperature
     )
-    return relaxed._replace(value=_expanded(relaxed.value, prediction))
+    return relaxed._replace(value=_expanded(relaxed.value, known))
 
-  def to_symbols(latent: Latent, prediction: Prediction) -> Array:
-    return inner.to_symbols(_compressed(latent, prediction), prediction)
+  def to_symbols(latent: Latent, known: Companded) -> Array:
+    return inner.to_symbols(_compressed(latent, known), known.inner)
 
-  def from_symbols(symbols: Array, prediction: Prediction) -> Latent:
-    return _expanded(inner.from_symbols(symbols, prediction), prediction)
+  def from_symbols(symbols: Array, known: Companded) -> Relaxed:
+    decoded = inner.from_symbols(symbols, known.inner)
+    return decoded._replace(value=_expanded(decoded.value, known))
 
-  return Quantizer(
-    surrogate, to_symbols, from_symbols, inner.coded or inner.from_symbols
+  return Quantizer(surrogate, to_symbols, from_symbols)
+
+
+def rated(density: Density) -> Density:
+  """Returns the density of companded values, which is theirs."""
+
+  def of_inner(function: Callable | None) -> Callable | None:
+    if function is None:
+      return None
+    return lambda *given: function(*given[:-1], given[-1].inner)
+
+  return density._replace(
+    bits=of_inner(density.bits),
+    training_bits=of_inner(density.training_bits),
+    rows=of_inner(density.rows),
+    near_edge=of_inner(density.near_edge),
   )
 
 
-def _compressed(latent: Latent, prediction: Prediction) -> Latent:
-  a, reach = _read(prediction)
+def _compressed(latent: Latent, known: Companded) -> Latent:
+  a, reach = jnp.exp(known.log_a), jnp.exp(known.log_reach)
   return reach * compress(latent / reach, a)
 
 
-def _expanded(value: Latent, prediction: Prediction) -> Latent:
-  a, reach = _read(prediction)
+def _expanded(value: Latent, known: Companded) -> Latent:
+  a, reach = jnp.exp(known.log_a), jnp.exp(known.log_reach)
   return reach * expand(value / reach, a)
-
-
-def _read(prediction: Prediction) -> tuple[Array, Array]:
-  """A and the dynamic range of every position, [b h w 1]."""
-  log_a, log_reach = jnp.split(prediction.companding, 2, -1)
-  return jnp.exp(log_a), jnp.exp(log_reach)
 
 
 def _check(a: Parameter) -> None:

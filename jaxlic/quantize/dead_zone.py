@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxlic.quantize import rounding
-from jaxlic.types import Prediction, Quantizer
+from jaxlic.types import Prediction, Quantizer, Surrogate, ToSymbols
 
 HIGH_RATE_WEIGHT = 8.656170245  # 6 / ln 2
 
@@ -46,18 +46,22 @@ def threshold(
   return jnp.clip(0.5 + bits / (2 * HIGH_RATE_WEIGHT), 0.5, 0.95)
 
 
-def make(scale_of: Callable, relaxed: Callable = rounding.mixed) -> Quantizer:
+def make(
+  scale_of: Callable[[Prediction], Float[Array, "*shape"]],
+  relaxed: Callable[[ToSymbols], Surrogate] = rounding.mixed,
+) -> Quantizer:
   """Returns the quantizer.
 
   Args:
-    scale_of: Maps a `Prediction` to the Gaussian's standard deviation.
+    scale_of: Maps a prediction to the Gaussian's standard deviation.
     relaxed: From `to_symbols` to the surrogate: `rounding.mixed`, which rates
-      noise and decodes symbols, or `straight.rounded`, which rates these, too.
+      noise and decodes symbols, or `straight_through.rounded`, which rates
+      these, too.
   """
 
   def to_symbols(
-    latent: Float[Array, "b h w c"], prediction: Prediction
-  ) -> Int[Array, "b h w c"]:
+    latent: Float[Array, "b *positions c"], prediction: Prediction
+  ) -> Int[Array, "b *positions c"]:
     residual = latent - prediction.mean
     away = 1.0 - threshold(scale_of(prediction))
     size = jnp.floor(jnp.abs(residual) + away)

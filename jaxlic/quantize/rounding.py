@@ -1,19 +1,24 @@
 """Scalar quantization around a predicted mean, and its training surrogates.
 
 Symbols are `round(y - mean)`, and `y_hat = symbols + mean`. Step size 1: gains
-and companders scale the latent before. `plain` takes 0 for the mean, where the
-density knows none, or several.
+and companders scale the latent before. Of what is known of a latent, quantizers
+read the mean alone; `plain` takes 0, where there is none, or several.
 """
-
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from jaxlic.types import Prediction, Quantizer, Relaxed
+from jaxlic.types import (
+  Known,
+  Prediction,
+  Quantizer,
+  Relaxed,
+  Surrogate,
+  ToSymbols,
+)
 
-Latent = Float[Array, "b h w c"]
+Latent = Float[Array, "b *positions c"]
 Keys = Key[Array, "b"]
 Temperature = float | Float[Array, ""]
 
@@ -31,7 +36,7 @@ def straight_through(
 
 
 def noise(
-  latent: Latent, prediction: Prediction, keys: Keys, temperature: Temperature
+  latent: Latent, known: Known, keys: Keys, temperature: Temperature
 ) -> Relaxed:
   """Adds uniform noise on [-1/2, 1/2): what is rated is what is decoded.
 
@@ -40,28 +45,33 @@ def noise(
     2017, section 3.
   """
   noisy = latent + draw(keys, latent.shape[1:])
-  return Relaxed(coded=noisy, value=noisy)
+  return both(noisy)
 
 
-def to_symbols(latent: Latent, prediction: Prediction) -> Int[Array, "b h w c"]:
+def to_symbols(latent: Latent, known: Known) -> Int[Array, "b *positions c"]:
   """Returns the nearest integers to `latent - mean`, half to even."""
-  return jnp.round(latent - prediction.mean).astype(jnp.int32)
+  return jnp.round(latent - known.mean).astype(jnp.int32)
 
 
 def from_symbols(
-  symbols: Int[Array, "b h w c"], prediction: Prediction
-) -> Latent:
-  """Returns `symbols + mean`."""
-  return symbols.astype(jnp.float32) + prediction.mean
+  symbols: Int[Array, "b *positions c"], known: Known
+) -> Relaxed:
+  """Returns `symbols + mean`, which is rated, too."""
+  return both(symbols.astype(jnp.float32) + known.mean)
 
 
-def mixed(to_symbols: Callable = to_symbols) -> Callable:
+def both(value: Latent) -> Relaxed:
+  """Returns a latent that is rated as it is decoded."""
+  return Relaxed(coded=value, value=value)
+
+
+def mixed(to_symbols: ToSymbols = to_symbols) -> Surrogate:
   """Returns the surrogate that rates noise and decodes symbols.
 
   The gradient passes the rounding straight through.
 
   Args:
-    to_symbols: (latent, prediction) -> symbols, as the encoder has them.
+    to_symbols: (latent, known) -> symbols, as the encoder has them.
 
   References:
     Minnen, Singh, "Channel-wise autoregressive entropy models for learned
@@ -69,31 +79,31 @@ def mixed(to_symbols: Callable = to_symbols) -> Callable:
   """
 
   def surrogate(
-    latent: Latent, prediction: Prediction, keys: Keys, temperature: Temperature
+    latent: Latent, known: Known, keys: Keys, temperature: Temperature
   ) -> Relaxed:
     noisy = latent + draw(keys, latent.shape[1:])
-    y_hat = from_symbols(to_symbols(latent, prediction), prediction)
-    return Relaxed(coded=noisy, value=straight_through(y_hat, latent))
+    decoded = from_symbols(to_symbols(latent, known), known)
+    return Relaxed(noisy, straight_through(decoded.value, latent))
 
   return surrogate
 
 
-def make(surrogate: Callable = noise) -> Quantizer:
+def make(surrogate: Surrogate = noise) -> Quantizer:
   """Returns rounding with the given training surrogate."""
   return Quantizer(surrogate, to_symbols, from_symbols)
 
 
 def plain(quantizer: Quantizer) -> Quantizer:
-  """Returns the quantizer with mean 0, whatever the prediction."""
+  """Returns the quantizer with mean 0, whatever is known."""
   zero = Prediction(mean=0.0, scale=0.0)
 
   def surrogate(
-    latent: Latent, prediction: Prediction, keys: Keys, temperature: Temperature
+    latent: Latent, known: Known, keys: Keys, temperature: Temperature
   ) -> Relaxed:
     return quantizer.surrogate(latent, zero, keys, temperature)
 
   return Quantizer(
     surrogate,
-    to_symbols=lambda latent, prediction: quantizer.to_symbols(latent, zero),
+    to_symbols=lambda latent, known: quantizer.to_symbols(latent, zero),
     from_symbols=lambda symbols, _: quantizer.from_symbols(symbols, zero),
   )

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxlic.quantize.rounding import Keys, Latent, Temperature, draw
-from jaxlic.types import Prediction, Relaxed
+from jaxlic.types import Known, Relaxed
 
 # Below, float32 knows no difference to the identity; s_32 is within 0.002 of
 # rounding, but for a tenth of a step on either side of the halves, and the
@@ -28,17 +28,17 @@ ALPHA_MIN, ALPHA_MAX = 1e-3, 32.0
 
 
 def surrogate(
-  latent: Latent, prediction: Prediction, keys: Keys, temperature: Temperature
+  latent: Latent, known: Known, keys: Keys, temperature: Temperature
 ) -> Relaxed:
   """Rates `s_a(y) + u` and decodes `r_a(s_a(y) + u)`, a = 1 / temperature.
 
   y is the latent relative to its mean, which both values get back.
   """
   alpha = 1 / jnp.clip(temperature, 1 / ALPHA_MAX, 1 / ALPHA_MIN)
-  softened = soft_round(latent - prediction.mean, alpha)
+  softened = soft_round(latent - known.mean, alpha)
   noisy = softened + draw(keys, latent.shape[1:])
   value = conditional_mean(noisy, alpha)
-  return Relaxed(noisy + prediction.mean, value + prediction.mean)
+  return Relaxed(noisy + known.mean, value + known.mean)
 
 
 def soft_round(

@@ -16,20 +16,20 @@ from jaxlic.quantize.rounding import (
   Keys,
   Latent,
   Temperature,
+  both,
   draw,
   straight_through,
 )
-from jaxlic.types import Prediction, Relaxed
+from jaxlic.types import Known, Relaxed
 
 
 def surrogate(
-  latent: Latent, prediction: Prediction, keys: Keys, temperature: Temperature
+  latent: Latent, known: Known, keys: Keys, temperature: Temperature
 ) -> Relaxed:
   """Rates and decodes `round(y - u) + u`; the gradient passes straight through.
 
   One u per image, on [-1/2, 1/2), is shared by its latents.
   """
-  offset = draw(keys, (1, 1, 1))
+  offset = draw(keys, (1,) * (latent.ndim - 1))
   shifted = jnp.round(latent - offset) + offset
-  straight = straight_through(shifted, latent)
-  return Relaxed(coded=straight, value=straight)
+  return both(straight_through(shifted, latent))

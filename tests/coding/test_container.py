@@ -8,21 +8,32 @@ import pytest
 
 from jaxlic.coding import container
 from jaxlic.errors import JaxlicError
-from jaxlic.types import Bitstream
+from jaxlic.types import Bitstream, Payload
+
+pytestmark = pytest.mark.newest
 
 FILE = Bitstream(
   version=1,
   model="tiny-1.0",
   fingerprint=0xDEADBEEF,
-  height=512,
-  width=768,
-  rate=2.5,
   grey=False,
-  check=0xABCD,
   icc_profile=None,
-  data=bytes(range(200)),
+  payload=Payload(
+    height=512,
+    width=768,
+    quality=2.5,
+    check=0xABCD,
+    data=bytes(range(200)),
+  ),
 )
 ICC = FILE.model.encode() * 100
+
+
+def with_fields(**fields):
+  """The file with other fields, those of its payload among them."""
+  inner = {name: fields.pop(name) for name in Payload._fields if name in fields}
+  payload = FILE.payload._replace(**inner)
+  return dataclasses.replace(FILE, payload=payload, **fields)
 
 
 def sealed(body):
@@ -32,14 +43,14 @@ def sealed(body):
 def with_size(height, width):
   """A file, valid but for the size it claims."""
   packed = container.pack(FILE)
-  size = container._varint(FILE.height) + container._varint(FILE.width)
+  size = b"".join(map(container._varint, FILE.payload[:2]))
   claim = container._varint(height) + container._varint(width)
   return sealed(packed[:-4].replace(size, claim))
 
 
 def with_icc(squeezed):
   """A file, valid but for its ICC profile."""
-  packed = bytearray(container.pack(dataclasses.replace(FILE, data=b""))[:-5])
+  packed = bytearray(container.pack(with_fields(data=b""))[:-5])
   packed[5] |= 2
   return sealed(
     bytes(packed) + container._varint(len(squeezed)) + squeezed + b"\0"
@@ -54,20 +65,20 @@ def with_icc(squeezed):
     {"icc_profile": ICC},
     {"icc_profile": b""},
     {"data": b""},
-    {"height": 1, "width": 1, "rate": 0.0},
-    {"height": 2**26, "width": 1, "rate": 64 - 1 / 4096, "model": "x" * 64},
+    {"height": 1, "width": 1, "quality": 0.0},
+    {"height": 2**26, "width": 1, "quality": 64 - 1 / 4096, "model": "x" * 64},
     {"fingerprint": 2**32 - 1, "check": 2**16 - 1, "grey": True},
   ],
 )
 def test_files_come_back(fields):
-  bitstream = dataclasses.replace(FILE, **fields)
+  bitstream = with_fields(**fields)
   assert container.unpack(container.pack(bitstream)) == bitstream
 
 
 def test_the_header_takes_its_documented_bytes():
-  # 4 magic, 1 version, 1 flags, 1 + 8 model, 4 fingerprint, 2 + 2 size, 2 rate,
-  # 2 check, 2 payload length, 4 CRC.
-  assert len(container.pack(FILE)) - len(FILE.data) == 33
+  # 4 magic, 1 version, 1 flags, 1 + 8 model, 4 fingerprint, 2 + 2 size, 2
+  # quality, 2 check, 2 payload length, 4 CRC.
+  assert len(container.pack(FILE)) - len(FILE.payload.data) == 33
 
 
 def test_the_bytes_of_version_1_stay():
@@ -75,13 +86,13 @@ def test_the_bytes_of_version_1_stay():
     "4a4c49430100 08 74696e792d312e30 efbeadde 8004 8006 8050 cdab 02 6869"
   )
   body = bytes.fromhex(golden)
-  packed = container.pack(dataclasses.replace(FILE, data=b"hi"))
+  packed = container.pack(with_fields(data=b"hi"))
   assert packed == sealed(body)
 
 
 @pytest.mark.parametrize("icc", [None, ICC])
 def test_a_cut_file_is_refused_at_every_byte(icc):
-  packed = container.pack(dataclasses.replace(FILE, icc_profile=icc))
+  packed = container.pack(with_fields(icc_profile=icc))
   for end in range(len(packed)):
     with pytest.raises(JaxlicError):
       container.unpack(packed[:end])
@@ -89,7 +100,7 @@ def test_a_cut_file_is_refused_at_every_byte(icc):
 
 @pytest.mark.parametrize("icc", [None, ICC])
 def test_a_changed_byte_is_refused(icc):
-  packed = container.pack(dataclasses.replace(FILE, icc_profile=icc))
+  packed = container.pack(with_fields(icc_profile=icc))
   rng = np.random.default_rng(0)
   for _ in range(1000):
     changed = bytearray(packed)
@@ -136,20 +147,22 @@ def test_a_bad_file_is_refused_in_one_line(data, message):
     ({"height": 2**26}, "pixels"),
     ({"fingerprint": 2**32}, "the fingerprint has 32 unsigned bits"),
     ({"check": -1}, "the check has 16 unsigned bits"),
-    ({"rate": -0.1}, "got -0.1"),
-    ({"rate": float("nan")}, "got nan"),
-    ({"rate": 64.0}, re.escape("within [0, 64), got 64.0")),
+    ({"quality": -0.1}, "got -0.1"),
+    ({"quality": float("nan")}, "got nan"),
+    ({"quality": 64.0}, re.escape("within [0, 64), got 64.0")),
     ({"icc_profile": bytes(2**24 + 1)}, "an ICC profile has at most"),
   ],
 )
 def test_what_the_format_cannot_hold_is_refused(fields, message):
   with pytest.raises(JaxlicError, match=message):
-    container.pack(dataclasses.replace(FILE, **fields))
+    container.pack(with_fields(**fields))
 
 
-def test_the_file_holds_the_quantized_rate():
-  rate = 1 / 3
-  packed = container.pack(dataclasses.replace(FILE, rate=rate))
-  assert container.unpack(packed).rate == container.quantize_rate(rate)
+def test_the_file_holds_the_quantized_quality():
+  quality = 1 / 3
+  payload = container.unpack(
+    container.pack(with_fields(quality=quality))
+  ).payload
+  assert payload.quality == container.quantize_quality(quality)
   # Half a step of 1/4096.
-  assert abs(container.quantize_rate(rate) - rate) <= 0.5 / 4096
+  assert abs(payload.quality - quality) <= 0.5 / 4096

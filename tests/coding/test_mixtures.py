@@ -1,153 +1,18 @@
-import math
-
 import numpy as np
 import pytest
 
-from jaxlic.coding import mixture_tables, mixtures, range_coder
+from jaxlic.coding import mixtures, range_coder
 from jaxlic.errors import JaxlicError
-from tests.coding.test_range_coder import interval_of
-
-SCALES = np.exp(np.linspace(math.log(0.11), math.log(256), 64))
-TABLES = mixture_tables.make(SCALES.tolist())
-MODELS = range_coder.compile_tables(TABLES)
-INT32 = np.iinfo(np.int32)
-CLASSES = [(4, 1), (8, 1), (16, 1), (32, 1), (16, 4), (16, 16), (32, 32)]
-CLASSES.append((64, 64))
-
-
-def random_rows(seed, n, k=3, top=63):
-  """Rows of scales up to `top`, and means some scales apart."""
-  rng = np.random.default_rng(seed)
-  scales = rng.integers(0, top, (n, 1), endpoint=True)
-  scales = np.clip(scales + rng.integers(-4, 5, (n, k)), 0, 63)
-  means = rng.normal(size=(n, k)) * SCALES[scales] * 2 + rng.normal(size=(n, 1))
-  weights = rng.integers(0, 97, (n, k))
-  weights[np.arange(n), rng.integers(0, k, n)] = 96
-  rows = np.concatenate([np.rint(64 * means), scales, weights], 1)
-  return rows.astype(np.int32)
-
-
-def wild_rows(seed, n, k=3):
-  """Rows of any integers that are allowed."""
-  rng = np.random.default_rng(seed)
-  means = rng.integers(-(2**21), 2**21, (n, k), endpoint=True)
-  means >>= rng.integers(0, 21, (n, k))
-  scales = rng.choice([0, 1, 20, 40, 62, 63], (n, k))
-  weights = rng.choice([0, 4, 50, 96], (n, k))
-  weights[:, -1] = 96
-  return np.concatenate([means, scales, weights], 1).astype(np.int32)
-
-
-def draw(seed, rows):
-  """Symbols of the mixtures; a tenth of them is anything."""
-  rng = np.random.default_rng(seed)
-  n, k = len(rows), rows.shape[1] // 3
-  weights = TABLES.weights[rows[:, 2 * k :]].astype(float).cumsum(1)
-  chosen = (rng.random((n, 1)) * weights[:, -1:] > weights).sum(1)
-  which = np.arange(n), chosen
-  mean, scale = rows[:, :k][which] / 64, SCALES[rows[:, k : 2 * k][which]]
-  symbols = np.rint(mean + scale * rng.normal(size=n)).astype(np.int64)
-  wild = rng.integers(INT32.min, INT32.max, n, endpoint=True)
-  wild >>= rng.integers(0, 32, n)
-  return np.where(rng.random(n) < 0.1, wild, symbols).astype(np.int32)
-
-
-def encode(symbols, rows, models=MODELS):
-  encoder = range_coder.Encoder()
-  encoder.push(symbols, rows, models)
-  return encoder.finish()
-
-
-def decode(data, rows, models=MODELS):
-  return range_coder.Decoder(data).pop(rows, models)
-
-
-class Documented:
-  """One mixture's distribution in Python's integers, from the documents."""
-
-  def __init__(self, row):
-    k = len(row) // 3
-    means, scales, weights = row[:k], row[k : 2 * k], row[2 * k :]
-    self.scales = [int(TABLES.reciprocals[s]) for s in scales]
-    self.means = []
-    for mean, scale in zip(means, scales, strict=True):
-      whole, phase = divmod(mean + 32, 64)
-      centre = int(TABLES.centres[scale, phase])
-      self.means.append(4096 * whole + centre)
-    weights = [int(TABLES.weights[w]) for w in weights]
-    self.weights = [2**24 * w // sum(weights) for w in weights]
-    heaviest = weights.index(max(weights))
-    self.weights[heaviest] += 2**24 - sum(self.weights)
-    low, high = [], []
-    for mean, scale, weight in self.components():
-      if weight:
-        low.append((mean - 5 * 2**36 // scale + 2048) // 4096)
-        high.append((mean + 5 * 2**36 // scale + 2048) // 4096)
-    width = max(high) - min(low) + 1
-    fitting = [i for i, (n, m) in enumerate(CLASSES) if n * m >= width]
-    self.group = fitting[0] if fitting else 7
-    self.bins, self.step = CLASSES[self.group]
-    size = self.bins * self.step
-    self.low = min(low) - (size - width) // 2
-    if not fitting:
-      self.low = (self.means[heaviest] + 2048) // 4096 - size // 2
-
-  def components(self):
-    return zip(self.means, self.scales, self.weights, strict=True)
-
-  def below(self, symbol):
-    """C at the symbol's lower edge."""
-    total = 0
-    for mean, scale, weight in self.components():
-      # Entries of the table, 2^12 places each.
-      place = (4096 * symbol - 2048 - mean) * scale * 256 >> 24
-      place = min(max(place + (1536 << 12), 0), (3072 << 12) - 1)
-      a, b = (int(v) for v in TABLES.cdf[place >> 12 :][:2])
-      total += weight * (a + ((b - a) * (place % 4096) >> 12))
-    return total >> 16
-
-  def bin_frequencies(self):
-    start, n = self.below(self.low), self.bins
-    edges = [self.low + j * self.step for j in range(n + 1)]
-    ends = [self.below(e) - start for e in edges]
-    ends = [(e * (2**24 - n - 1) >> 38) + j for j, e in enumerate(ends)]
-    return np.diff([*ends, 2**24]).tolist()
-
-  def place_frequencies(self, first):
-    m = self.step
-    ends = [self.below(first + j) - self.below(first) + j for j in range(m + 1)]
-    ends = [e * (2**24 - m) // ends[-1] + j for j, e in enumerate(ends)]
-    return np.diff(ends).tolist()
-
-
-def entries_of(symbols, rows):
-  """The (frequencies, entry) pairs of one push, but for escaped values."""
-  all_ = [Documented(row) for row in rows.tolist()]
-  order = sorted(range(len(rows)), key=lambda i: all_[i].group)
-  bins, places = [], []
-  for i in order:
-    d, symbol = all_[i], int(symbols[i])
-    j = (symbol - d.low) // d.step
-    assert 0 <= j < d.bins, "the test needs symbols inside their windows"
-    bins.append((d.bin_frequencies(), j))
-    if d.step > 1:
-      first = d.low + j * d.step
-      places.append((d.place_frequencies(first), symbol - first))
-  return bins + places
-
-
-def test_payloads_are_those_of_the_documented_integers():
-  rows = np.concatenate([random_rows(0, 60), wild_rows(1, 20)])
-  middle = [Documented(row) for row in rows.tolist()]
-  rng = np.random.default_rng(2)
-  symbols = [d.low + rng.integers(d.bins * d.step) for d in middle]
-  symbols = np.array(symbols, np.int32)
-  assert {d.group for d in middle} == set(range(8))
-  data = encode(symbols, rows)
-  low, width, digits = interval_of(entries_of(symbols, rows))
-  value = int.from_bytes(data.ljust(4 * digits, b"\0"), "big")
-  assert len(data) <= 4 * digits and low <= value < low + width
-  np.testing.assert_array_equal(decode(data, rows), symbols)
+from tests.coding.random_mixtures import (
+  INT32,
+  MODELS,
+  TABLES,
+  decode,
+  draw,
+  encode,
+  random_rows,
+  wild_rows,
+)
 
 
 @pytest.mark.parametrize("rows_of", [random_rows, wild_rows])
@@ -190,19 +55,6 @@ def test_no_frequency_is_zero_and_sums_are_exact(rows_of):
   mixtures.pop(read, rows_of(3, 3000), MODELS)
   # Bins and the escape, and places within bins.
   assert set(seen) >= {17, 33, 65, 4, 16, 32, 64}
-
-
-def test_frequencies_are_the_mass_of_the_bins():
-  # One component, in the middle of a cell: nothing is rounded but integers.
-  for scale_row in (0, 10, 18, 25):
-    d = Documented([0, scale_row, 96])
-    edges = np.arange(d.low, d.low + d.bins * d.step + 1, d.step) - 0.5
-    edges = (edges - d.means[0] / 4096) / SCALES[scale_row] / 2**0.5
-    cdf = np.array([math.erfc(-x) / 2 for x in edges])
-    found = np.array(d.bin_frequencies()[:-1]) / 2**24
-    # n entries take a count each; linear interpolation over h = 1/256 errs by
-    # h^2 / 8 * 0.242 = 4.6e-7 at most.
-    np.testing.assert_allclose(found, np.diff(cdf), atol=1e-6 + 65 / 2**24)
 
 
 def test_equal_components_may_have_any_weights():

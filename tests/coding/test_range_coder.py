@@ -6,6 +6,9 @@ import pytest
 
 from jaxlic.coding import escape, range_coder, tables
 from jaxlic.errors import JaxlicError
+from tests.coding.exact_intervals import interval_of
+
+pytestmark = pytest.mark.newest
 
 SCALES = np.exp(np.linspace(math.log(0.11), math.log(64), 16))
 INT32 = np.iinfo(np.int32)
@@ -65,18 +68,6 @@ def entries_of(symbols, rows):
         size = 2 ** min(b - shift, 16)
         pairs.append(([2**24 // size] * size, (d >> shift) % size))
   return pairs
-
-
-def interval_of(pairs):
-  """The final (low, range, digits of 32 bits) of exact integer arithmetic."""
-  low, width, shifts = 0, 2**64 - 1, 0
-  for f, entry in pairs:
-    scale = width >> 24
-    low += scale * sum(f[:entry])
-    width = scale * f[entry]
-    if width < 2**32:
-      low, width, shifts = low << 32, width << 32, shifts + 1
-  return low, width, shifts + 2
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 10, 400])

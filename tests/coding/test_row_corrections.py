@@ -5,9 +5,9 @@ from jaxlic.coding import range_coder, row_corrections
 from jaxlic.errors import JaxlicError
 
 
-def _sent(rows, close):
+def _sent(rows, near_edge):
   encoder = range_coder.Encoder()
-  row_corrections.push(encoder, rows, close)
+  row_corrections.push(encoder, rows, near_edge)
   return encoder.finish()
 
 
@@ -15,14 +15,14 @@ def _sent(rows, close):
 def test_a_decoder_that_is_off_by_one_gets_the_rows_of_the_encoder(share):
   rng = np.random.default_rng(0)
   rows = rng.integers(0, 64, 20_000).astype(np.int32)
-  close = rng.random(rows.size) < share
+  near_edge = rng.random(rows.size) < share
   off = rng.integers(-1, 2, rows.size).astype(np.int32)
-  data = _sent(rows, close)
-  found = row_corrections.correct(
-    np.where(close, rows + off, rows),
+  data = _sent(rows, near_edge)
+  corrected = row_corrections.correct(
+    np.where(near_edge, rows + off, rows),
     row_corrections.pop(range_coder.Decoder(data), rows.shape),
   )
-  np.testing.assert_array_equal(found, rows)
+  np.testing.assert_array_equal(corrected, rows)
 
 
 def test_nothing_to_tell_costs_three_bits():
@@ -32,32 +32,33 @@ def test_nothing_to_tell_costs_three_bits():
 def test_a_row_to_tell_costs_about_its_place_and_a_residue():
   # 25 of 250,000: log2(10,000) + 1.44 + log2(3) = 16.3 bits each, and less
   # than 2 bits more for the gaps' fixed code.
-  close = np.zeros(250_000, bool)
-  close[np.random.default_rng(1).choice(close.size, 25, replace=False)] = True
-  size = len(_sent(np.zeros(close.size, np.int32), close))
+  near_edge = np.zeros(250_000, bool)
+  places = np.random.default_rng(1).choice(near_edge.size, 25, replace=False)
+  near_edge[places] = True
+  size = len(_sent(np.zeros(near_edge.size, np.int32), near_edge))
   assert 8 * size < 25 * (16.3 + 2)
 
 
 def test_a_row_of_several_integers_is_corrected_in_each():
   rng = np.random.default_rng(2)
   rows = rng.integers(-900, 900, (50_000, 9)).astype(np.int32)
-  close = rng.random(rows.shape) < 1e-4
+  near_edge = rng.random(rows.shape) < 1e-4
   off = rng.integers(-1, 2, rows.shape).astype(np.int32)
-  data = _sent(rows, close)
+  data = _sent(rows, near_edge)
   # log2(10,000) + 1.44 + log2(3) = 16.3 bits each are needed, and the fixed
   # codes of gaps, made for longer ones, and of the count take 2 bits more.
-  assert 8 * len(data) < (16.3 + 2) * close.sum()
-  found = row_corrections.correct(
-    np.where(close, rows + off, rows),
+  assert 8 * len(data) < (16.3 + 2) * near_edge.sum()
+  corrected = row_corrections.correct(
+    np.where(near_edge, rows + off, rows),
     row_corrections.pop(range_coder.Decoder(data), rows.shape),
   )
-  np.testing.assert_array_equal(found, rows)
+  np.testing.assert_array_equal(corrected, rows)
 
 
 def test_a_list_that_does_not_fit_is_refused():
-  close = np.zeros(100, bool)
-  close[99] = True
-  data = _sent(np.zeros(100, np.int32), close)
+  near_edge = np.zeros(100, bool)
+  near_edge[99] = True
+  data = _sent(np.zeros(100, np.int32), near_edge)
   with pytest.raises(JaxlicError, match="damaged: it corrects row 99 of 50"):
     row_corrections.pop(range_coder.Decoder(data), (50,))
 
@@ -65,15 +66,15 @@ def test_a_list_that_does_not_fit_is_refused():
 def test_parts_of_a_list_are_corrected_as_the_whole():
   rng = np.random.default_rng(2)
   rows = rng.integers(0, 64, 1000).astype(np.int32)
-  close = rng.random(rows.size) < 0.1
-  off = np.where(close, rows + rng.integers(-1, 2, rows.size), rows)
+  near_edge = rng.random(rows.size) < 0.1
+  off = np.where(near_edge, rows + rng.integers(-1, 2, rows.size), rows)
   sent = row_corrections.pop(
-    range_coder.Decoder(_sent(rows, close)), rows.shape
+    range_coder.Decoder(_sent(rows, near_edge)), rows.shape
   )
   starts = [0, 1, 400, 999]
   parts = np.split(off.astype(np.int32), starts[1:])
-  found = [
+  corrected = [
     row_corrections.correct(part, sent, start)
     for part, start in zip(parts, starts, strict=True)
   ]
-  np.testing.assert_array_equal(np.concatenate(found), rows)
+  np.testing.assert_array_equal(np.concatenate(corrected), rows)

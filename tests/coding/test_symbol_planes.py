@@ -41,8 +41,8 @@ def test_later_planes_read_their_rows_from_earlier_symbols(positions):
   rows, symbols = positions
   data, models = coded(rows, symbols)
   decoder = range_coder.Decoder(data)
-  found = symbol_planes.pop(decoder, rows, models, (first, second))
-  np.testing.assert_array_equal(found, symbols)
+  decoded = symbol_planes.pop(decoder, rows, models, (first, second))
+  np.testing.assert_array_equal(decoded, symbols)
   # A bit each, and twice -log2(0.98); the coder ends within a byte or two.
   bits = 600 * (1 - 2 * np.log2(0.98))
   assert bits <= 8 * len(data) < bits + 24

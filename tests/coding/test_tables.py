@@ -8,6 +8,8 @@ from jaxlic.coding import tables
 from jaxlic.errors import JaxlicError
 from jaxlic.types import Tables
 
+pytestmark = pytest.mark.newest
+
 
 def gaussian_pmf(sigma):
   """Bins and outside mass as CompressAI's GaussianConditional builds them."""
@@ -38,12 +40,12 @@ def test_frequencies_are_positive_and_sum_to_the_precision(n):
 def test_no_other_integers_are_nearer_in_divergence(seed):
   # Brute force over every composition of 16 into 4 positive parts.
   pmf = np.random.default_rng(seed).dirichlet([0.3] * 4)
-  every = [
+  compositions = [
     (a, b, c, 16 - a - b - c)
     for a, b, c in itertools.product(range(1, 14), repeat=3)
     if a + b + c < 16
   ]
-  best = min(-(pmf * np.log2(np.array(f) / 16)).sum() for f in every)
+  best = min(-(pmf * np.log2(np.array(f) / 16)).sum() for f in compositions)
   f = tables.quantize_pmf(pmf, precision=4)
   # Both sides sum four float64 terms of order 1.
   assert -(pmf * np.log2(f / 16)).sum() <= best + 1e-12
@@ -108,21 +110,21 @@ def test_compressai_tables_are_reproduced(pmf, precision, cdf):
 
 
 def test_the_escape_entry_is_last_and_holds_the_tail_mass():
-  made = small_tables()
+  small = small_tables()
   quarter = 2**22
-  np.testing.assert_array_equal(made.sizes, [3, 5])
-  np.testing.assert_array_equal(made.offsets, [-1, 5])
+  np.testing.assert_array_equal(small.sizes, [3, 5])
+  np.testing.assert_array_equal(small.offsets, [-1, 5])
   np.testing.assert_array_equal(
-    made.frequencies[0], [2 * quarter, quarter, quarter, 0, 0]
+    small.frequencies[0], [2 * quarter, quarter, quarter, 0, 0]
   )
-  assert made.frequencies[1, 4] == 1
+  assert small.frequencies[1, 4] == 1
 
 
 def test_saved_tables_come_back():
-  made = small_tables()
-  arrays = tables.to_arrays(made)
+  small = small_tables()
+  arrays = tables.to_arrays(small)
   assert arrays["frequencies"].shape == (8,)
-  for before, after in zip(made, tables.from_arrays(arrays), strict=True):
+  for before, after in zip(small, tables.from_arrays(arrays), strict=True):
     np.testing.assert_array_equal(before, after)
     assert before.dtype == after.dtype
 

@@ -74,8 +74,8 @@ def test_rows_of_equal_scales_are_the_gaussian_s(tables):
   width = symmetric.frequencies.shape[1]
   np.testing.assert_array_equal(tables.sizes[rows], symmetric.sizes)
   np.testing.assert_array_equal(tables.offsets[rows], symmetric.offsets)
-  found = tables.frequencies[rows][:, :width]
-  np.testing.assert_array_equal(found, symmetric.frequencies)
+  frequencies = tables.frequencies[rows][:, :width]
+  np.testing.assert_array_equal(frequencies, symmetric.frequencies)
 
 
 def test_swapped_scales_mirror_a_row(tables):
@@ -106,11 +106,11 @@ def test_frequencies_reproduce_the_mass(tables):
     row = i * gaussian.LEVELS + j
     core = tables.sizes[row] - 1
     symbols = tables.offsets[row] + np.arange(core)
-    found = tables.frequencies[row, :core] / 2**24
+    frequencies = tables.frequencies[row, :core] / 2**24
     # Integers >= 1, of which raising the empty ones to 1 takes `size` in all;
     # float32 masses are right to a few of 2^24 in all.
     np.testing.assert_allclose(
-      found, mass(symbols, ladder[i], ladder[j]), atol=(8 + core) / 2**24
+      frequencies, mass(symbols, ladder[i], ladder[j]), atol=(8 + core) / 2**24
     )
 
 
@@ -129,8 +129,8 @@ def test_symbols_are_coded_at_the_cost_of_their_bits(tables):
   encoder, models = range_coder.Encoder(), range_coder.compile_tables(tables)
   encoder.push(symbols.ravel(), rows.reshape(-1, 2), models)
   data = encoder.finish()
-  found = range_coder.Decoder(data).pop(rows.reshape(-1, 2), models)
-  np.testing.assert_array_equal(found, symbols.ravel())
+  decoded = range_coder.Decoder(data).pop(rows.reshape(-1, 2), models)
+  np.testing.assert_array_equal(decoded, symbols.ravel())
   bits = density.bits({}, jnp.asarray(symbols, jnp.float32), known).sum()
   # Half a ladder step on either side costs at most 0.005 bits per symbol, as
   # for the Gaussian; where the estimate is above, chance is.
@@ -147,12 +147,13 @@ def test_bits_and_gradients_are_finite(value):
     arguments = [
       jnp.full((1, 1, 1, 1), x, jnp.float32) for x in (value, 0, left, right)
     ]
-    found = jax.value_and_grad(bits, argnums=(0, 1, 2, 3))(*arguments)
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
+    numbers = jax.value_and_grad(bits, argnums=(0, 1, 2, 3))(*arguments)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(numbers))
 
 
-def test_a_scale_next_to_an_edge_is_close_on_its_side_alone():
+def test_a_scale_next_to_an_edge_is_near_it_on_its_side_alone():
   ladder = gaussian.scale_ladder()
   edge = math.sqrt(ladder[20] * ladder[21])
-  close = asymmetric.by_scale().close(prediction(edge, float(ladder[30])))
-  assert close.ravel().tolist() == [True, False]
+  density = asymmetric.by_scale()
+  near_edge = density.near_edge(prediction(edge, float(ladder[30])))
+  assert near_edge.ravel().tolist() == [True, False]

@@ -11,9 +11,9 @@ from jaxlic.quantize.lattices import points as lattice_points
 
 def cost(points, scale, chosen):
   """Of one block, all of whose coordinates have the scale."""
-  every = jnp.full((1, 1, 1, points.n), scale, jnp.float32)
+  scales = jnp.full((1, 1, 1, points.n), scale, jnp.float32)
   bits = jnp.full((1, 1, 1, points.coset_bits), chosen, jnp.float32)
-  return cosets.bits(points, cosets.init(points), every, bits)[0, 0, 0]
+  return cosets.bits(points, cosets.init(points), scales, bits)[0, 0, 0]
 
 
 @pytest.mark.parametrize("scale", [0.11, 0.2, 0.35, 0.6, 2.0])
@@ -37,9 +37,15 @@ def test_integer_moments_are_constants_of_the_format():
   assert moments[:, 0].tolist() == [170114, 4610]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ("name", "n", "scale"),
-  [("Dn*", 48, 0.25), ("Dn*", 48, 0.35), ("Dn*", 48, 0.45), ("A2", 2, 0.5)],
+  [
+    ("Dn*", 48, 0.25),
+    ("Dn*", 48, 0.35),
+    ("Dn*", 48, 0.45),
+    ("A2", 2, 0.5),
+  ],
 )
 def test_bits_start_near_their_frequency(name, n, scale):
   points = lattice_points.make(name, n)
@@ -49,8 +55,8 @@ def test_bits_start_near_their_frequency(name, n, scale):
     lattice_points.nearest_with_coset(points, x * units)[0].mean()
   )
   # The central limit, and logits in steps of a quarter of a deviation.
-  found = 2.0 ** -float(cost(points, scale, 1.0)[0])
-  assert found == pytest.approx(frequency, rel=0.15, abs=5e-3)
+  probability = 2.0 ** -float(cost(points, scale, 1.0)[0])
+  assert probability == pytest.approx(frequency, rel=0.15, abs=5e-3)
 
 
 def test_a_bit_of_zeros_is_nearly_free():
@@ -67,11 +73,11 @@ def test_a_bit_of_large_numbers_is_one():
 def test_files_take_the_logit_that_training_is_nearest_to():
   points = lattice_points.make("BW16")
   rows = np.random.default_rng(0).integers(0, 40, (50, 32)).astype(np.int32)
-  found = cosets.rows(points, rows).reshape(50, 2, 5)
+  logits = cosets.rows(points, rows).reshape(50, 2, 5)
   # 32 logits for each of five bits, the same place in each.
-  place = found % cosets.LOGITS
+  place = logits % cosets.LOGITS
   np.testing.assert_array_equal(
-    found // cosets.LOGITS, np.arange(5) + 0 * found
+    logits // cosets.LOGITS, np.arange(5) + 0 * logits
   )
   assert (place == place[..., :1]).all() and 0 <= place.min() < place.max() < 32
   ladder = gaussian.scale_ladder()[rows].reshape(1, 50, 1, 32)

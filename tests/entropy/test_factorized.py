@@ -5,6 +5,7 @@ import pytest
 
 from jaxlic.entropy import channelwise, factorized
 from jaxlic.types import Prediction
+from tests.conftest import slow
 
 
 def logistic_parameters(scale, channels=1):
@@ -96,7 +97,8 @@ def test_bits_and_gradients_are_finite_at_the_tails():
   np.testing.assert_allclose(
     density.bits(params, value, zero).max(), 29.897, rtol=1e-4
   )
-  for leaf in jax.tree.leaves(jax.grad(loss, (0, 1))(params, value)):
+  slopes = jax.jit(jax.grad(loss, (0, 1)))(params, value)
+  for leaf in jax.tree.leaves(slopes):
     assert jnp.isfinite(leaf).all()
 
 
@@ -107,8 +109,8 @@ def test_rows_are_the_channels():
   np.testing.assert_array_equal(rows, np.tile(np.arange(4), (2, 1, 3, 1)))
 
 
-@pytest.mark.parametrize("scale", [0.02, 0.1, 1.0, 10.0])
-@pytest.mark.parametrize("shift", [-0.4, 0.0, 0.3])
+@pytest.mark.parametrize("scale", [0.02, slow(0.1), slow(1.0), 10.0])
+@pytest.mark.parametrize("shift", [slow(-0.4), slow(0.0), 0.3])
 def test_frozen_rows_leave_out_no_more_than_the_tail_mass(scale, shift):
   params = logistic_parameters(scale)
   params["bias4"] = params["bias4"] - shift / scale
@@ -124,10 +126,12 @@ def test_frozen_rows_leave_out_no_more_than_the_tail_mass(scale, shift):
 def test_frozen_frequencies_reproduce_the_mass():
   params = random_parameters()
   tables = channelwise.freeze(factorized.FAMILY, params)
-  for row, (f, size, offset) in enumerate(zip(*tables, strict=True)):
-    symbols = offset + np.arange(size - 1, dtype=np.float32)
-    one = {name: array[row : row + 1] for name, array in params.items()}
-    mass = bin_mass(one, jnp.asarray(symbols)[None])[0]
+  # The widest row's bins of all.
+  count = np.arange(max(tables.sizes) - 1, dtype=np.float32)
+  symbols = jnp.asarray(tables.offsets[:, None] + count, jnp.float32)
+  masses = bin_mass(params, symbols)
+  for row, (f, size, _) in enumerate(zip(*tables, strict=True)):
+    mass = masses[row, : size - 1]
     # Frequencies are integers >= 1, of which raising the empty ones to 1 takes
     # up to `size` in all; the masses are float32.
     np.testing.assert_allclose(

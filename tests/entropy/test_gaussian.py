@@ -8,6 +8,8 @@ import pytest
 from jaxlic.entropy import gaussian
 from jaxlic.types import Prediction
 
+pytestmark = pytest.mark.newest
+
 # Entropy in bits of round(N(0, scale^2)), summed in float64.
 ENTROPIES = {0.25: 0.312466, 0.5: 1.241196, 1: 2.104833, 2: 3.061969}
 ENTROPIES[4] = 4.050843

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxlic.coding import range_coder
 from jaxlic.entropy import gaussian, mixture
+from jaxlic.entropy.mixture import Mixture
 from jaxlic.types import Prediction
 
 DENSITY = mixture.make()
@@ -16,12 +17,12 @@ N = 20_000  # predictions; one number, so that functions compile once
 
 
 BITS = jax.jit(functools.partial(DENSITY.bits, {}))
-ROWS, CLOSE = jax.jit(DENSITY.rows), jax.jit(DENSITY.close)
+ROWS, NEAR_EDGE = jax.jit(DENSITY.rows), jax.jit(DENSITY.near_edge)
 
 
 def prediction(*parameters):
-  """The prediction [1 1 1 n k] of means, scales and logits [n k]."""
-  return Prediction(
+  """What is known [1 1 1 n k], of means, scales and logits [n k]."""
+  return Mixture(
     *(jnp.asarray(a, jnp.float32)[None, None, None] for a in parameters)
   )
 
@@ -38,7 +39,7 @@ def random_prediction(seed, n, k=3):
 def draw(seed, predicted):
   """Symbols [n] of a prediction."""
   rng = np.random.default_rng(seed)
-  mean, scale, logits = (listed(a).astype(np.float64) for a in predicted[:3])
+  mean, scale, logits = (listed(a).astype(np.float64) for a in predicted)
   n = len(mean)
   cumulated = np.exp(logits - logits.max(-1, keepdims=True)).cumsum(-1)
   chosen = (rng.random((n, 1)) * cumulated[:, -1:] > cumulated).sum(1)
@@ -86,10 +87,10 @@ def test_one_component_is_the_gaussian():
   value = jnp.asarray(draw(2, predicted), jnp.float32)[None, None, None]
   alone = Prediction(predicted.mean[..., 0], predicted.scale[..., 0])
   expected = jax.jit(gaussian.by_scale().bits)({}, value, alone)
-  found = BITS(value, predicted._replace(logits=logits))
+  bits = BITS(value, predicted._replace(logits=logits))
   # Compiled apart: a division may be a product with a reciprocal, whose last
   # bits count (value / scale)^2 times, up to 40 before the bits are capped.
-  np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+  np.testing.assert_allclose(bits, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_bits_and_gradients_are_finite_at_the_tails():
@@ -150,14 +151,14 @@ def near_edges(rng, n):
   return mean, scale, logits
 
 
-def moved(rng, margins, mean, scale, logits):
-  """Parameters with errors of up to so many margins of what is close."""
+def moved(rng, widths, mean, scale, logits):
+  """Parameters with errors of up to so many times the width of an edge."""
 
   def error(shape):
-    return margins * rng.uniform(-1, 1, shape)
+    return widths * rng.uniform(-1, 1, shape)
 
-  share = mixture.CLOSE_SHARE
-  step = gaussian.LOG_STEP * mixture.CLOSE
+  share = mixture.EDGE_SHARE
+  step = gaussian.LOG_STEP * mixture.EDGE_WIDTH
   return (
     mean + share * error(mean.shape) * (abs(mean) + scale),
     scale * np.exp(step * error(scale.shape)),
@@ -165,41 +166,41 @@ def moved(rng, margins, mean, scale, logits):
   )
 
 
-def test_what_is_not_close_codes_the_same_elsewhere(monkeypatch):
+def test_what_is_not_near_an_edge_codes_the_same_elsewhere(monkeypatch):
   # Errors are enlarged beyond those of float32 itself.
-  monkeypatch.setattr(mixture, "CLOSE", 1e-3)
-  monkeypatch.setattr(mixture, "CLOSE_SHARE", 1e-4)
+  monkeypatch.setattr(mixture, "EDGE_WIDTH", 1e-3)
+  monkeypatch.setattr(mixture, "EDGE_SHARE", 1e-4)
   rng = np.random.default_rng(8)
   here = moved(rng, 3, *near_edges(rng, N))
   there = prediction(*moved(rng, 0.99, *here))
   here = prediction(*here)
   rows, other = (listed(ROWS(p)) for p in (here, there))
   # A function of its own: that of the density is compiled without the change.
-  close = listed(jax.jit(lambda p: DENSITY.close(p))(here))
+  near_edge = listed(jax.jit(lambda known: DENSITY.near_edge(known))(here))
   assert (rows != other).mean() > 0.05
   # Many of the changes are not told: they must not matter.
-  found = np.where(close, rows, other)
-  assert 0.01 < (found != rows).mean() < 0.9 * (rows != other).mean()
+  corrected = np.where(near_edge, rows, other)
+  assert 0.01 < (corrected != rows).mean() < 0.9 * (rows != other).mean()
   symbols = draw(9, here)
-  assert coded(symbols, found) == coded(symbols, rows)
+  assert coded(symbols, corrected) == coded(symbols, rows)
 
 
-def test_few_parameters_are_close():
-  close = listed(CLOSE(random_prediction(10, N)))
-  counts = close.reshape(N, 3, 3).sum((0, 2))
+def test_few_parameters_are_near_an_edge():
+  near_edge = listed(NEAR_EDGE(random_prediction(10, N)))
+  counts = near_edge.reshape(N, 3, 3).sum((0, 2))
   # Of 60,000 scales 6e-5, which is 3.6. Of means 2 * 2e-6 * (|mean| + scale)
   # over cells of a tenth of the scale, about 1e-4; of weights as many. That
   # counts of such means reach 20 has a probability below 1e-4.
   assert counts.max() < 20 and counts.min() > 0
 
 
-def test_sparse_latents_have_nothing_close():
+def test_sparse_latents_have_nothing_near_an_edge():
   # All components about 0 and narrow are one to the coder.
   rng = np.random.default_rng(11)
   mean = 0.06 * rng.uniform(-1, 1, (N, 3))
   scale = rng.uniform(-1, 0.1, mean.shape)
   logits = 3 * rng.normal(size=mean.shape)
-  assert not CLOSE(prediction(mean, scale, logits)).any()
+  assert not NEAR_EDGE(prediction(mean, scale, logits)).any()
 
 
 # Files of this release need them; another rule needs another format version.

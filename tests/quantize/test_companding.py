@@ -5,19 +5,17 @@ import pytest
 
 from jaxlic.errors import JaxlicError
 from jaxlic.quantize import companding, rounding
+from jaxlic.quantize.companding import Companded
 from jaxlic.types import Prediction
 
 SHAPE = (2, 3, 3, 4)
 KEYS = jax.random.split(jax.random.key(0), 2)
 
 
-def prediction(log_a, reach):
-  numbers = jnp.array([log_a, np.log(reach)], jnp.float32)
-  return Prediction(
-    mean=jnp.full(SHAPE, 0.3),
-    scale=jnp.ones(SHAPE),
-    companding=jnp.broadcast_to(numbers, (*SHAPE[:3], 2)),
-  )
+def companded(log_a, log_reach):
+  inner = Prediction(mean=jnp.full(SHAPE, 0.3), scale=jnp.ones(SHAPE))
+  numbers = (jnp.full((*SHAPE[:3], 1), number) for number in (log_a, log_reach))
+  return Companded(inner, *numbers)
 
 
 @pytest.mark.parametrize(
@@ -79,42 +77,42 @@ def test_a_below_1_is_refused(a):
 
 def test_companded_rounding_errs_in_proportion_to_size():
   quantizer = companding.make(rounding.make(rounding.mixed()))
-  known = prediction(np.log(20.0), 10.0)
+  known = companded(np.log(20.0), np.log(10.0))
   latent = 3 * jax.random.normal(jax.random.key(1), SHAPE)
   symbols = quantizer.to_symbols(latent, known)
-  y_hat = quantizer.from_symbols(symbols, known)
+  y_hat = quantizer.from_symbols(symbols, known).value
   # A step of 1 is D / slope wide: (1 + ln A) / A below D / A, and beyond
   # (1 + ln A) |y| / D; the middle of a step of up to 40 % is off by half.
   step = (1 + np.log(20)) * jnp.maximum(jnp.abs(y_hat), 0.5) / 10
   assert (jnp.abs(y_hat - latent) <= 0.61 * step).all()
-  companded = 10 * companding.compress(latent / 10, 20.0)
-  rated = quantizer.coded(symbols, known)
-  assert jnp.abs(rated - companded).max() <= 0.5 + 1e-5
+  compressed = 10 * companding.compress(latent / 10, 20.0)
+  rated = quantizer.from_symbols(symbols, known).coded
+  assert jnp.abs(rated - compressed).max() <= 0.5 + 1e-5
   relaxed = quantizer.surrogate(latent, known, KEYS, 1.0)
   np.testing.assert_allclose(relaxed.value, y_hat, rtol=1e-5, atol=1e-6)
-  assert jnp.abs(relaxed.coded - companded).max() <= 0.5 + 1e-5
+  assert jnp.abs(relaxed.coded - compressed).max() <= 0.5 + 1e-5
 
 
 def test_a_wide_range_leaves_rounding_as_it_is():
   plain = rounding.make()
-  known = prediction(0.0, 100.0)
+  known = companded(0.0, np.log(100.0))
   latent = 10 * jax.random.normal(jax.random.key(1), SHAPE)
   np.testing.assert_array_equal(
     companding.make(plain).to_symbols(latent, known),
-    plain.to_symbols(latent, known),
+    plain.to_symbols(latent, known.inner),
   )
 
 
 def test_gradients_reach_the_latent_and_both_parameters():
   quantizer = companding.make(rounding.make())
 
-  def total(latent, numbers):
-    known = prediction(0.0, 1.0)._replace(companding=numbers)
+  def total(latent, log_a, log_reach):
+    known = Companded(companded(0.0, 0.0).inner, log_a, log_reach)
     relaxed = quantizer.surrogate(latent, known, KEYS, 1.0)
     return (relaxed.value**2).sum() + relaxed.coded.sum()
 
   latent = 5 * jax.random.normal(jax.random.key(1), SHAPE)
-  numbers = jnp.full((*SHAPE[:3], 2), 0.7)
-  gradients = jax.jit(jax.grad(total, (0, 1)))(latent, numbers)
+  number = jnp.full((*SHAPE[:3], 1), 0.7)
+  gradients = jax.jit(jax.grad(total, (0, 1, 2)))(latent, number, number)
   for gradient in gradients:
     assert jnp.isfinite(gradient).all() and (gradient != 0).all()

@@ -99,7 +99,7 @@ def relax(quantizer):
   )
   keys = jax.random.split(jax.random.key(1), 1)
   symbols = quantizer.to_symbols(latent, prediction)
-  y_hat = quantizer.from_symbols(symbols, prediction)
+  y_hat = quantizer.from_symbols(symbols, prediction).value
   return latent, (prediction, keys, 1.0), y_hat
 
 

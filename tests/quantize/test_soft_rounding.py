@@ -24,10 +24,10 @@ def surrogate(temperature):
   [(1.0, 0.2350037), (5.0, 0.0701037), (10.0, 0.0066481)],
 )
 def test_a_quarter_gives_the_known_answers(alpha, expected):
-  found = soft_rounding.soft_round(jnp.array([0.25, -1.75, 3.75]), alpha)
+  softened = soft_rounding.soft_round(jnp.array([0.25, -1.75, 3.75]), alpha)
   # Half a unit in the seventh digit, and float32 roundings of values below 4.
   np.testing.assert_allclose(
-    found, [expected, expected - 2, 4 - expected], atol=4e-7
+    softened, [expected, expected - 2, 4 - expected], atol=4e-7
   )
 
 
@@ -69,8 +69,8 @@ def test_the_decoder_takes_the_mean_of_all_that_gives_its_value(z, alpha):
   possible = jnp.abs(soft_rounding.soft_round(y, alpha) - z) < 0.5
   expected = y[possible].mean()
   # Half a step of the grid at either end, and the mean's roundings.
-  found = soft_rounding.conditional_mean(jnp.array([z]), alpha)[0]
-  np.testing.assert_allclose(found, expected, atol=2e-4)
+  mean = soft_rounding.conditional_mean(jnp.array([z]), alpha)[0]
+  np.testing.assert_allclose(mean, expected, atol=2e-4)
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)
@@ -113,7 +113,7 @@ def test_a_high_temperature_adds_noise():
 def test_a_temperature_of_zero_decodes_rounded_values():
   relaxed = surrogate(jnp.zeros(()))
   symbols = rounding.to_symbols(LATENT, PREDICTION)
-  y_hat = rounding.from_symbols(symbols, PREDICTION)
+  y_hat = rounding.from_symbols(symbols, PREDICTION).value
   # Away from the halves, where s_32 is steep, r_32 errs by log(1 / d) / 64 at
   # a distance d of u from its ends: by more than 0.06 in 4 % of the draws.
   clear = jnp.abs(jnp.abs(LATENT - y_hat) - 0.5) > 0.1

@@ -24,9 +24,9 @@ def test_the_error_is_uniform_over_one_step():
   np.testing.assert_allclose(ERROR.mean(0), 0.0, atol=0.008)
   np.testing.assert_allclose(ERROR.var(0), 1 / 12, atol=0.0021)
   levels = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
-  found = np.quantile(ERROR, levels, axis=0)
-  expected = np.broadcast_to(levels[:, None] - 0.5, found.shape)
-  np.testing.assert_allclose(found, expected, atol=0.014)
+  quantiles = np.quantile(ERROR, levels, axis=0)
+  expected = np.broadcast_to(levels[:, None] - 0.5, quantiles.shape)
+  np.testing.assert_allclose(quantiles, expected, atol=0.014)
 
 
 def test_the_error_is_uncorrelated_with_the_latent():

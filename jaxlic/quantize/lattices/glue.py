@@ -1,6 +1,6 @@
 """Glue: the vectors by which the cosets that make up a lattice are moved.
 
-See `lattice.py` for which lattices, and cosets of what.
+See `points.py` for which lattices, and cosets of what.
 
 References:
   Conway, Sloane, "Sphere packings, lattices and groups", 1999, chapters 3 (the

@@ -275,8 +275,8 @@ def _in_cosets(
 ) -> Float[Array, "*blocks m n"]:
   """The nearest point of each of the cosets."""
   shape = (*x.shape[:-1], *glue.shape)
-  every = jnp.broadcast_to(x[..., None, :], shape)
-  return _inside(lattice, every, jnp.broadcast_to(_like(glue, shape), shape))
+  blocks = jnp.broadcast_to(x[..., None, :], shape)
+  return _inside(lattice, blocks, jnp.broadcast_to(_like(glue, shape), shape))
 
 
 def _inside(lattice: Lattice, x: Blocks, glue: Blocks) -> Blocks:

@@ -7,8 +7,9 @@ scaled to cells of volume 1, so that its points are as dense as integers.
 Symbols of a position come in planes: the coset bits of all blocks, then their
 integers, first all but those that need the others' parity. What the density
 rates has the coset bits first, too, as real numbers of [0, 1], and then the
-latent's values. Rated are the bins of `entropy/lattice.py`, exact at points; at
-values with noise they are close, for bins are boxes and cells are not.
+latent's values. Rated are the bins of `entropy/lattice_gaussian.py`, exact at
+points; at values with noise they are close, for bins are boxes and cells are
+not.
 
 | surrogate | rated | decoded |
 |---|---|---|
@@ -58,7 +59,6 @@ def make(points: Lattice, surrogate: str = "softmax") -> Quantizer:
     functools.partial(SURROGATES[surrogate], points),
     functools.partial(to_symbols, points),
     functools.partial(from_symbols, points),
-    functools.partial(coded, points),
   )
 
 
@@ -100,8 +100,8 @@ def to_symbols(
 
 def from_symbols(
   points: Lattice, symbols: Symbols, prediction: Prediction
-) -> Latent:
-  """Returns the points plus the mean."""
+) -> Relaxed:
+  """Returns the points plus the mean; rated are the coset bits, too."""
   blocks = symbols.shape[-1] // (points.n + points.coset_bits)
   count, heads, _ = plane_sizes(points, blocks * points.n)
   sizes = (points.coset_bits, points.n - points.even, int(points.even))
@@ -111,15 +111,8 @@ def from_symbols(
     for (start, stop), size in zip(itertools.pairwise(ends), sizes, strict=True)
   )
   point = lattice_points.from_symbols(points, bits, jnp.concatenate(whole, -1))
-  return _positions(points.step * point) + prediction.mean
-
-
-def coded(
-  points: Lattice, symbols: Symbols, prediction: Prediction
-) -> Float[Array, "b h w s"]:
-  """Returns what the density rates: coset bits, then values."""
-  value = from_symbols(points, symbols, prediction)
-  return _rated(points, symbols, value)
+  value = _positions(points.step * point) + prediction.mean
+  return Relaxed(_rated(points, symbols, value), value)
 
 
 def _noise(
@@ -143,8 +136,8 @@ def _mixed(
 ) -> Relaxed:
   noisy = latent + _draw(points, keys, latent.shape[1:])
   symbols = to_symbols(points, latent, prediction)
-  value = from_symbols(points, symbols, prediction)
-  straight = straight_through(value, latent)
+  decoded = from_symbols(points, symbols, prediction)
+  straight = straight_through(decoded.value, latent)
   return Relaxed(_rated(points, symbols, noisy), straight)
 
 
