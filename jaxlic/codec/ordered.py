@@ -13,13 +13,14 @@ wide as the farthest tap, stays 0. Positions are numbered row by row; groups are
 padded to the size of the largest by the number h * w, which is nowhere.
 """
 
+import dataclasses
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxlic.types import Order, Prediction, Stage
-
-Grid = tuple[int, int]
+from jaxlic.types import Context, Grid, Known, Order, Params, Stage
 
 
 def portions(
@@ -35,23 +36,43 @@ def portions(
   return places, counts.astype(np.int32)
 
 
-def predict(
-  stage: Stage, params: dict, context: dict, grid: Grid
-) -> Prediction:
-  """Returns all of a stage's predictions; if it has an order, among zeros."""
-  known = stage.predict(params, context, grid)
-  if not stage.order:
-    return known
-  blank = jnp.zeros((*known.shape[:3], stage.spec.channels))
-  return parallel(stage.order, params, known, blank)
+@dataclasses.dataclass(frozen=True)
+class Predictor:
+  """What is known of a stage's latents, had some value been decoded so far."""
+
+  stage: Stage
+  params: Params
+  features: Any  # of its `predict`: without an order, what is known
+
+  @property
+  def groups(self) -> int:
+    """How many groups of positions follow each other."""
+    order = self.stage.order
+    return int(order.groups(self.features.shape[1:3]).max()) + 1 if order else 1
+
+  def __call__(self, value: Float[Array, "b h w c"] | None = None) -> Known:
+    """Returns what is known of every position; without a value, among zeros."""
+    if not self.stage.order:
+      return self.features
+    if value is None:
+      shape = (*self.features.shape[:3], self.stage.spec.channels)
+      value = jnp.zeros(shape)
+    return parallel(self.stage.order, self.params, self.features, value)
+
+
+def predictor(
+  stage: Stage, params: Params, context: Context, grid: Grid
+) -> Predictor:
+  """Returns the predictor of a stage, given what is known before it."""
+  return Predictor(stage, params, stage.predict(params, context, grid))
 
 
 def parallel(
   order: Order,
-  params: dict,
+  params: Params,
   features: Float[Array, "b h w f"],
   value: Float[Array, "b h w c"],
-) -> Prediction:
+) -> Known:
   """Returns the predictions of all positions, had `value` been decoded."""
   height, width = value.shape[1:3]
   groups = order.groups((height, width))
@@ -78,19 +99,19 @@ def empty(order: Order, grid: Grid, channels: int) -> Float[Array, "m c"]:
 
 def around(
   order: Order,
-  params: dict,
+  params: Params,
   features: Float[Array, "1 h w f"],
   canvas: Float[Array, "m c"],
   places: Int[Array, "n"],
   group: Int[Array, ""],
-) -> Prediction:
+) -> Known:
   """Returns the predictions [1 n 1 c] of one group's places."""
-  grid = features.shape[1:3]
+  height, width = features.shape[1:3]
   here = features.reshape(-1, features.shape[3])
   here = here.at[places].get(mode="clip")
-  stride = grid[1] + 2 * reach(order)
+  stride = width + 2 * reach(order)
   offsets = np.array([down * stride + right for down, right in order.taps])
-  where = _on_canvas(order, places, grid)[:, None] + offsets
+  where = _on_canvas(order, places, (height, width))[:, None] + offsets
   neighbours = canvas.at[where].get(mode="clip")
   groups = jnp.full((len(places), 1), group)
   return order.refine(

@@ -6,10 +6,11 @@ import pytest
 from jaxlic import codec, models
 from jaxlic.entropy import gaussian
 from jaxlic.errors import JaxlicError
-from jaxlic.types import Payload
-from tests.conftest import TOY_OPTIONS, make_params, make_toy
+from jaxlic.quantize.companding import Companded
+from jaxlic.types import Payload, Quality
+from tests.conftest import TOY_OPTIONS, make_toy, slow
 
-SIZES = [(1, 1), (63, 65)]
+SIZES = [slow((1, 1)), (63, 65)]
 
 
 def _photo(height, width, seed=0):
@@ -26,8 +27,17 @@ def test_every_model_has_a_toy_size():
   assert set(TOY_OPTIONS) == set(models.MODELS)
 
 
-@pytest.mark.parametrize("size", [(17, 3), (130, 200)])
-@pytest.mark.parametrize("name", ["lapped", "mbt2018-mean", "mbt2018"])
+@pytest.mark.parametrize(
+  ("name", "size"),
+  [
+    slow("lapped", (17, 3)),
+    slow("lapped", (130, 200)),
+    slow("mbt2018-mean", (17, 3)),
+    slow("mbt2018-mean", (130, 200)),
+    ("mbt2018", (17, 3)),
+    slow("mbt2018", (130, 200)),
+  ],
+)
 def test_decoding_strips_and_larger_images_gives_what_evaluation_shows(
   name, size
 ):
@@ -38,10 +48,10 @@ def test_decoding_strips_and_larger_images_gives_what_evaluation_shows(
 def test_decoding_gives_what_evaluation_shows(toy, size):
   model, built, params, tables = toy
   image = _photo(*size)
-  for rate in (0.0, 1.7) if model.spec.levels else (0.0,):
-    payload = built.encode(params, tables, image, rate)
+  for quality in (0.0, 1.7) if model.spec.levels else (0.0,):
+    payload = built.encode(params, tables, image, quality)
     decoded = np.asarray(built.decode(params, tables, payload))
-    shown, bits = built.evaluate(params, image, rate)
+    shown, bits = built.evaluate(params, image, quality)
     assert decoded.shape == (*size, 3)
     np.testing.assert_array_equal(decoded, np.asarray(shown))
     # The estimate caps a symbol at 29.9 bits, and what is outside a table may
@@ -57,16 +67,16 @@ def test_encoding_twice_gives_the_same_bytes(toy):
 
 
 @pytest.mark.parametrize(
-  "name", ["lapped", "mbt2018-mean", "mbt2018", "ms2020"]
+  "name", [slow("lapped"), slow("mbt2018-mean"), "mbt2018", slow("ms2020")]
 )
 def test_noise_depends_on_an_image_s_own_key_alone(name):
   # Else a batch would train differently on another number of devices.
   model, built, params, _ = make_toy(name)
   images = jnp.stack([_photo(32, 32), _photo(32, 32, seed=1)])
-  rate, keys = jnp.zeros(2), jax.random.split(jax.random.key(0), 2)
+  level, keys = jnp.zeros(2), jax.random.split(jax.random.key(0), 2)
   apply = jax.jit(built.apply)
-  both = apply(params, images, rate, keys)
-  alone = apply(params, images[:1], rate[:1], keys[:1])
+  both = apply(params, images, Quality(level), keys)
+  alone = apply(params, images[:1], Quality(level[:1]), keys[:1])
   # Compiled apart: float32 sums of up to a thousand terms, perhaps in another
   # order. Other noise changes the bits by several per cent.
   assert set(both.bits) == {stage.spec.name for stage in model.stages}
@@ -99,8 +109,8 @@ def test_a_quality_between_levels_costs_bits_between_theirs():
   _, built, params, _ = make_toy("lapped")
   image = _photo(128, 128)
   bits = [
-    sum(built.evaluate(params, image, rate).bits.values())
-    for rate in (0.0, 1.5, 3.0, 4.25, 6.0)
+    sum(built.evaluate(params, image, quality).bits.values())
+    for quality in (0.0, 1.5, 3.0, 4.25, 6.0)
   ]
   assert bits == sorted(bits)
 
@@ -116,28 +126,23 @@ def test_other_weights_are_told_from_a_picture():
 @pytest.mark.parametrize(
   ("name", "options"),
   [
-    ("lapped", {}),
+    slow("lapped", {}),
     ("mbt2018-mean", {}),
-    ("lvqac-minnen2018", {"order": "checkerboard", "lattice": "E8"}),
+    slow("lvqac-minnen2018", {"order": "checkerboard", "lattice": "E8"}),
   ],
 )
 def test_files_decode_where_arithmetic_differs(name, options, monkeypatch):
-  # Another device is stood in for by errors of 0.004 ladder steps, and what
-  # is close is widened from 3e-5 to 0.005 steps, so that a small image has
-  # dozens of rows that change; real devices differ by 1e-5 steps.
-  monkeypatch.setattr(gaussian, "CLOSE", 0.005)
-  if options:
-    model = models.make(name, **TOY_OPTIONS[name] | options)
-    params = make_params(model)
-    tables = codec.make(model).freeze(params)
-  else:
-    model, _, params, tables = make_toy(name)
+  # Another device is stood in for by errors of 0.004 ladder steps, and edges
+  # are widened from 3e-5 to 0.005 steps, so that a small image has dozens of
+  # rows that change; real devices differ by 1e-5 steps.
+  monkeypatch.setattr(gaussian, "EDGE_WIDTH", 0.005)
+  model, _, params, tables = make_toy(name, **options)
   built, other = codec.make(model), codec.make(_elsewhere(model))
   payload = built.encode(params, tables, _photo(200, 300), 0.0)
-  wanted = np.asarray(built.decode(params, tables, payload))
-  found = np.asarray(other.decode(params, tables, payload))
+  here = np.asarray(built.decode(params, tables, payload))
+  there = np.asarray(other.decode(params, tables, payload))
   # A quarter of 1/255; companding enlarges errors of means.
-  np.testing.assert_allclose(found, wanted, atol=1e-3)
+  np.testing.assert_allclose(there, here, atol=1e-3)
 
   unaware = _unaware(model)
   payload = codec.make(unaware).encode(params, tables, _photo(200, 300), 0.0)
@@ -146,9 +151,9 @@ def test_files_decode_where_arithmetic_differs(name, options, monkeypatch):
 
 
 def _unaware(model):
-  """The model without the list of close rows."""
+  """The model without the list of rows near an edge."""
   stages = (
-    s._replace(density=s.density._replace(close=None)) for s in model.stages
+    s._replace(density=s.density._replace(near_edge=None)) for s in model.stages
   )
   return model._replace(stages=tuple(stages))
 
@@ -161,6 +166,8 @@ def _elsewhere(model):
     return x + size * error
 
   def shifted(known):
+    if isinstance(known, Companded):
+      return known._replace(inner=shifted(known.inner))
     # A ladder step is a factor of e^0.123 for predictions of scales.
     step = 0.004 if model.spec.levels else 0.004 * 0.123 * known.scale
     return known._replace(
@@ -179,11 +186,11 @@ def _elsewhere(model):
   return model._replace(stages=tuple(differs(s) for s in model.stages))
 
 
-@pytest.mark.parametrize("rate", [-0.1, 6.5, float("nan")])
-def test_a_quality_out_of_range_is_refused(rate):
+@pytest.mark.parametrize("quality", [-0.1, 6.5, float("nan")])
+def test_a_quality_out_of_range_is_refused(quality):
   _, built, params, tables = make_toy("lapped")
   with pytest.raises(JaxlicError, match="quality is a number from 0 to 6"):
-    built.encode(params, tables, _photo(8, 8), rate)
+    built.encode(params, tables, _photo(8, 8), quality)
 
 
 def test_an_empty_image_is_refused():
@@ -202,7 +209,7 @@ def test_an_unknown_architecture_is_refused():
 def test_a_strip_that_is_mostly_padding_is_refused_before_any_work():
   # 2^26 pixels are allowed, but as whole blocks of 16 they make 2^30.
   _, built, params, tables = make_toy("mbt2018-mean")
-  claim = Payload(height=1, width=2**26, rate=0.0, check=0, data=b"")
+  claim = Payload(height=1, width=2**26, quality=0.0, check=0, data=b"")
   with pytest.raises(JaxlicError, match="in whole blocks of 16 has at most"):
     built.decode(params, tables, claim)
 

@@ -7,12 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic import codec, zoo
+from jaxlic import codec, models, zoo
 from jaxlic.entropy import mixture
+from jaxlic.entropy.mixture import Mixture
 from jaxlic.errors import JaxlicError
-from jaxlic.models import bmshj2018, mbt2018
+from jaxlic.models.parts.published import model_spec
+from jaxlic.models.parts.skeleton import code_whole, hyperprior, transforms
+from jaxlic.nn import gdn_networks, hyper_networks
 from jaxlic.quantize import rounding, surrogates
-from jaxlic.types import Model, ModelSpec, Prediction, Stage, StageSpec
+from jaxlic.types import Model, ModelSpec, Quality, Stage, StageSpec
 
 WIDTH, LATENT, K = 4, 4, 3
 DENSITY = mixture.make()
@@ -23,28 +26,29 @@ def _image(height, width):
   return np.random.default_rng(0).random((height, width, 3), np.float32)
 
 
-def _read(hyper):
+def _predict(params, context, grid):
   """Parameters of every kind, whatever the untrained network says."""
-  parts = jnp.split(hyper, 3, -1)
+  parts = jnp.split(context["hyper"], 3, -1)
   mean, scale, logits = (p.reshape(*p.shape[:3], LATENT, K) for p in parts)
-  return Prediction(40 * mean, jnp.exp(60 * scale), 60 * logits)
+  return Mixture(40 * mean, jnp.exp(60 * scale), 60 * logits)
 
 
 @functools.cache
 def _hyperprior():
   """A hyperprior of toy size whose y is a mixture, and its parameters."""
-  model = bmshj2018.with_hyper(
-    bmshj2018.model_spec("mixture", 4),
-    bmshj2018.Analysis(WIDTH, LATENT),
-    bmshj2018.Synthesis(WIDTH),
-    mbt2018.HyperAnalysis(WIDTH),
-    mbt2018.HyperSynthesis(3 * K * LATENT // 2),
-    _read,
+  model = hyperprior(
+    model_spec("mixture", 4),
+    transforms(
+      gdn_networks.Analysis(WIDTH, LATENT),
+      gdn_networks.Synthesis(WIDTH),
+      hyper_networks.HyperAnalysis(WIDTH),
+      hyper_networks.HyperSynthesis(3 * K * LATENT // 2),
+      latent=LATENT,
+      hyper_latent=WIDTH,
+    ),
     surrogates.make("mixed"),
+    [code_whole(LATENT, PLAIN, DENSITY, _predict)],
   )
-  z, y = model.stages
-  y = y._replace(density=DENSITY, quantizer=PLAIN)
-  model = model._replace(stages=(z, y))
   params = jax.jit(model.init)(jax.random.key(0, impl="unsafe_rbg"))
   random = np.random.default_rng(1)
   return model, jax.tree.map(
@@ -53,6 +57,7 @@ def _hyperprior():
   )
 
 
+@pytest.mark.newest
 def test_decoding_gives_what_evaluation_shows():
   # On one pixel, see the test of exports.
   model, params = _hyperprior()
@@ -68,13 +73,14 @@ def _codec():
   return codec.make(_hyperprior()[0])
 
 
+@pytest.mark.slow
 def test_training_has_finite_gradients():
   model, params = _hyperprior()
   images = jnp.asarray(_image(32, 32))[None]
   keys = jax.random.split(jax.random.key(0), 1)
 
   def loss(params):
-    outcome = _codec().apply(params, images, jnp.zeros(1), keys)
+    outcome = _codec().apply(params, images, Quality(jnp.zeros(1)), keys)
     return (outcome.image**2).sum() + outcome.bits["y"].sum()
 
   gradients = jax.jit(jax.grad(loss))(params)
@@ -101,7 +107,7 @@ def _matched(spread, side=40, channels=16):
   params = {"y": y[..., 0], "mean": mean, "scale": scale, "logits": logits}
 
   def predict(params, context, grid):
-    return Prediction(params["mean"], params["scale"], params["logits"])
+    return Mixture(params["mean"], params["scale"], params["logits"])
 
   stage = Stage(
     StageSpec("y", 1, channels),
@@ -113,8 +119,8 @@ def _matched(spread, side=40, channels=16):
   model = Model(
     ModelSpec("matched", 1),
     lambda key: params,
-    lambda params, image, rate: params["y"],
-    lambda params, y, rate: {"y": y},
+    lambda params, image, quality: params["y"],
+    lambda params, y, quality: {"y": y},
     (stage,),
     lambda params, context: jax.nn.sigmoid(context["y"][..., :3]),
   )
@@ -129,18 +135,18 @@ def test_file_size_matches_the_rate_estimate(spread):
   payload = built.encode(params, tables, _image(40, 40))
   shown = built.evaluate(params, _image(40, 40))
   bits = shown.bits["y"]
-  # Rounded parameters cost up to 0.2 %, what is close some 20 bytes.
+  # Rounded parameters cost up to 0.2 %, those near an edge some 20 bytes.
   assert -0.001 * bits < 8 * len(payload.data) - bits < 0.01 * bits + 8 * 64
   decoded = built.decode(params, tables, payload)
   np.testing.assert_array_equal(decoded, shown.image)
 
 
 def test_files_decode_where_arithmetic_differs(monkeypatch):
-  # As in test_codec: errors and what is close are both enlarged.
-  monkeypatch.setattr(mixture, "CLOSE", 0.005)
-  monkeypatch.setattr(mixture, "CLOSE_SHARE", 2e-4)
+  # As in test_codec: errors and edges are both enlarged.
+  monkeypatch.setattr(mixture, "EDGE_WIDTH", 0.005)
+  monkeypatch.setattr(mixture, "EDGE_SHARE", 2e-4)
   model, params = _matched(4.0)
-  model, image = _own_close(model), _image(40, 40)
+  model, image = _edges_apart(model), _image(40, 40)
   built, other = codec.make(model), codec.make(_elsewhere(model))
   tables = built.freeze(params)
   payload = built.encode(params, tables, image)
@@ -148,20 +154,20 @@ def test_files_decode_where_arithmetic_differs(monkeypatch):
   decoded = other.decode(params, tables, payload)
   np.testing.assert_array_equal(decoded, wanted)
 
-  unaware = _with_close(model, None)
+  unaware = _with_edges(model, None)
   payload = codec.make(unaware).encode(params, tables, image)
   with pytest.raises(JaxlicError, match="symbols do not match|damaged"):
     codec.make(_elsewhere(unaware)).decode(params, tables, payload)
 
 
-def _own_close(model):
-  """Compiled apart from that of other tests."""
-  return _with_close(model, lambda prediction: DENSITY.close(prediction))
+def _edges_apart(model):
+  """The model whose edges are compiled apart from those of other tests."""
+  return _with_edges(model, lambda known: DENSITY.near_edge(known))
 
 
-def _with_close(model, close):
+def _with_edges(model, near_edge):
   (stage,) = model.stages
-  density = stage.density._replace(close=close)
+  density = stage.density._replace(near_edge=near_edge)
   return model._replace(stages=(stage._replace(density=density),))
 
 
@@ -170,10 +176,10 @@ def _elsewhere(model):
   (stage,) = model.stages
 
   def predict(*args):
-    mean, scale, logits = stage.predict(*args)[:3]
+    mean, scale, logits = stage.predict(*args)
     keys = jax.random.split(jax.random.key(3), 3)
     errors = [jax.random.uniform(k, mean.shape, minval=-1) for k in keys]
-    return Prediction(
+    return Mixture(
       mean + 1e-4 * (jnp.abs(mean) + scale) * errors[0],
       scale * (1 + 0.004 * 0.123 * errors[1]),
       logits + 1e-4 * errors[2],
@@ -184,13 +190,13 @@ def _elsewhere(model):
 
 def test_tables_survive_an_export(tmp_path, monkeypatch):
   model, params = _hyperprior()
-  monkeypatch.setitem(zoo.models.MODELS, "mixture", lambda: model)
+  monkeypatch.setitem(models.MODELS, "mixture", lambda: model)
   exported = zoo.export(
     tmp_path, name="toy", architecture="mixture", options={}, params=params
   )
   frozen = DENSITY.freeze({})
-  for stored, made in zip(exported.tables["y"], frozen, strict=True):
-    np.testing.assert_array_equal(stored, made)
+  for stored, array in zip(exported.tables["y"], frozen, strict=True):
+    np.testing.assert_array_equal(stored, array)
   image = _image(1, 1)
   payload = exported.codec.encode(exported.params, exported.tables, image)
   decoded = exported.codec.decode(exported.params, exported.tables, payload)

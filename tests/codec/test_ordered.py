@@ -6,8 +6,9 @@ import pytest
 from jaxlic.codec import ordered
 from jaxlic.nn import neighbours
 from jaxlic.types import Order, Prediction
+from tests.conftest import slow
 
-GRIDS = [(1, 1), (1, 4), (4, 1), (5, 7)]
+GRIDS = [slow((1, 1)), slow((1, 4)), slow((4, 1)), (5, 7)]
 CHANNELS = 2
 
 
@@ -52,14 +53,14 @@ def test_group_by_group_predicts_what_all_at_once_does(order, grid):
   together = ordered.parallel(order, params, features, value)
   canvas = ordered.empty(order, grid, CHANNELS)
   flat = np.asarray(value).reshape(-1, CHANNELS)
-  every, counts = ordered.portions(order, grid)
-  for group, (places, count) in enumerate(zip(every, counts, strict=True)):
-    found = ordered.around(
+  groups, counts = ordered.portions(order, grid)
+  for group, (places, count) in enumerate(zip(groups, counts, strict=True)):
+    known = ordered.around(
       order, params, features, canvas, jnp.asarray(places), jnp.array(group)
     )
     expected = np.asarray(together.mean).reshape(-1, CHANNELS)
     np.testing.assert_allclose(
-      found.mean[0, :count, 0], expected[places[:count]], rtol=1e-5, atol=1e-6
+      known.mean[0, :count, 0], expected[places[:count]], rtol=1e-5, atol=1e-6
     )
     here = flat.take(places, 0, mode="clip")[None, :, None]
     canvas = ordered.put(
@@ -70,10 +71,10 @@ def test_group_by_group_predicts_what_all_at_once_does(order, grid):
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_portions_hold_every_position_once(order, grid):
-  every, counts = ordered.portions(order, grid)
-  held = [places[:n] for places, n in zip(every, counts, strict=True)]
+  groups, counts = ordered.portions(order, grid)
+  held = [places[:n] for places, n in zip(groups, counts, strict=True)]
   assert sorted(np.concatenate(held)) == list(range(grid[0] * grid[1]))
-  padding = [places[n:] for places, n in zip(every, counts, strict=True)]
+  padding = [places[n:] for places, n in zip(groups, counts, strict=True)]
   assert set(np.concatenate(padding)) <= {grid[0] * grid[1]}
 
 

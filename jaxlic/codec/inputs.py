@@ -1,0 +1,136 @@
+"""What is coded: images, qualities and maps, checked and brought into shape."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxlic.coding import container
+from jaxlic.errors import JaxlicError
+from jaxlic.quality import NEUTRAL
+from jaxlic.types import Grid, ModelSpec, Quality
+
+# Whole blocks of the largest images, and of strips that are mostly padding.
+MAX_AREA = container.MAX_PIXELS + 2**22
+
+Image = Float[Array, "H W 3"] | Float[np.ndarray, "H W 3"]
+Map = Any  # [H W], checked with a line that says what to do
+
+
+def grid(spec: ModelSpec, height: int, width: int) -> Grid:
+  """Returns how many positions an image has, down and to the right."""
+  return -(-height // spec.stride), -(-width // spec.stride)
+
+
+def with_map(
+  spec: ModelSpec, quality: Quality, shape: tuple[int, ...]
+) -> Quality:
+  """Returns the quality, for models that take a map with one: neutral if none.
+
+  Raises:
+    JaxlicError: If there is a map, and the model takes none.
+  """
+  if quality.map is not None:
+    check_takes_map(spec)
+  elif spec.takes_map:
+    return quality._replace(map=jnp.full(shape[:3], NEUTRAL))
+  return quality
+
+
+def padded(
+  spec: ModelSpec, image: Image, level: float, quality_map: Map | None
+) -> tuple[Float[Array, "1 h w 3"], Quality]:
+  """Returns an image and its quality, the last row and column repeated.
+
+  They are so many that blocks are whole.
+
+  Raises:
+    JaxlicError: If the image is too large, a value is out of its range, or the
+      map is not of the image's size, or the model takes none.
+  """
+  height, width = image.shape[:2]
+  check_area(spec, height, width)
+  image = np.asarray(image, np.float32)
+  _check_values("an image's values", image)
+  rows, columns = (n * spec.stride for n in grid(spec, height, width))
+  pad = ((0, 0), (0, rows - height), (0, columns - width))
+  if quality_map is not None:
+    check_takes_map(spec)
+    quality_map = _checked_map(quality_map, (height, width))[None]
+    quality_map = jnp.asarray(np.pad(quality_map, pad, mode="edge"))
+  blocks = np.pad(image[None], (*pad, (0, 0)), mode="edge")
+  # With a neutral map here, one program serves images with a map and without.
+  quality = Quality(vector(level), quality_map)
+  return jnp.asarray(blocks), with_map(spec, quality, blocks.shape)
+
+
+def vector(level: float) -> Float[Array, "1"]:
+  """Returns a level as that of a batch of one image."""
+  return jnp.full((1,), level, jnp.float32)
+
+
+def checked_quality(spec: ModelSpec, quality: float) -> float:
+  """Returns the quality as a file will hold it; 0 for models of one rate.
+
+  Raises:
+    JaxlicError: If it is not a quality of the model.
+  """
+  top = spec.max_quality
+  if top == 0:
+    return 0.0
+  if not 0 <= quality <= top:
+    raise JaxlicError(
+      f"quality is a number from 0 to {top} for {spec.name}, got {quality}"
+    )
+  return container.quantize_quality(float(quality))
+
+
+def check_area(spec: ModelSpec, height: int, width: int) -> None:
+  """Bounds the work, which is that of whole blocks: strips are padded most.
+
+  Raises:
+    JaxlicError: If the image is empty, or too large.
+  """
+  container.check_size(height, width)
+  rows, columns = grid(spec, height, width)
+  area = rows * columns * spec.stride**2
+  if area > MAX_AREA:
+    raise JaxlicError(
+      f"an image in whole blocks of {spec.stride} has at most {MAX_AREA} "
+      f"pixels, {height} x {width} makes {area}; split it into tiles"
+    )
+
+
+def check_takes_map(spec: ModelSpec) -> None:
+  """Checks that a model's encoder sees a map.
+
+  Raises:
+    JaxlicError: If it does not.
+  """
+  if not spec.takes_map:
+    raise JaxlicError(
+      f"{spec.name} takes no quality map; use a model that does"
+    )
+
+
+def _checked_map(quality_map: Map, size: tuple[int, int]) -> np.ndarray:
+  try:
+    values = np.asarray(quality_map, np.float32)
+  except (TypeError, ValueError):
+    values = np.zeros(0, np.float32)
+  if values.shape != size:
+    raise JaxlicError(
+      f"a quality map is an array with a number per pixel, {size[0]} x "
+      f"{size[1]}, got {type(quality_map).__name__} {values.shape}; resize it"
+    )
+  _check_values("a quality map's values", values)
+  return values
+
+
+def _check_values(name: str, values: np.ndarray) -> None:
+  if not (values.min() >= 0 and values.max() <= 1):  # False for NaN, too
+    raise JaxlicError(
+      f"{name} are within 0..1, got {values.min()}..{values.max()}; divide "
+      "8-bit samples by 255"
+    )
