@@ -1,6 +1,10 @@
-"""The models, one file per paper, and the only registry of them."""
+"""The models, one file per paper, and the only registry of them.
+
+It is open: `register` adds a model of your own, and so do installed packages.
+"""
 
 import functools
+import importlib.metadata
 import inspect
 from collections.abc import Callable
 
@@ -62,6 +66,36 @@ MODELS: dict[str, Callable[..., Model]] = {
 }
 
 
+ENTRY_POINTS = "jaxlic.models"  # the group of installed packages' models
+
+
+def register(name: str, make: Callable[..., Model]) -> None:
+  """Adds a model of your own to the registry, for this process.
+
+  Packages that are installed need no call: they name `make` as the entry point
+  `name` of the group "jaxlic.models".
+
+  Args:
+    name: Of the architecture, by which codecs and configurations know it.
+    make: From options, as keywords with defaults, to the model; one of them is
+      `dtype`, in which training computes, "float32" or "bfloat16".
+
+  Raises:
+    JaxlicError: If another model has that name.
+  """
+  if MODELS.get(name, make) is not make:
+    raise JaxlicError(
+      f"an architecture's name is its own, {name!r} is taken; choose another"
+    )
+  MODELS[name] = make
+
+
+def names() -> list[str]:
+  """Returns the names of the registry, and those of installed packages."""
+  entries = importlib.metadata.entry_points(group=ENTRY_POINTS)
+  return list(dict.fromkeys([*MODELS, *sorted(entries.names)]))
+
+
 def make(name: str, **options: object) -> Model:
   """Returns the model of that name.
 
@@ -71,21 +105,32 @@ def make(name: str, **options: object) -> Model:
     JaxlicError: If the registry has none of that name, or an option is not one
       of that model.
   """
-  if name not in MODELS:
-    raise JaxlicError(
-      f"an architecture is one of {', '.join(MODELS)}, got {name!r}; see "
-      "`jaxlic models`"
-    )
+  maker = MODELS.get(name) or _installed(name)
   try:
-    return MODELS[name](
+    return maker(
       **{
         key: tuple(value) if isinstance(value, list) else value
         for key, value in options.items()
       }
     )
   except TypeError as error:
-    known = inspect.signature(MODELS[name]).parameters
+    known = inspect.signature(maker).parameters
     raise JaxlicError(
       f"{name} takes the options {', '.join(known)}, got {options} ({error}); "
       "leave out or correct what differs"
     ) from error
+
+
+def _installed(name: str) -> Callable[..., Model]:
+  """The model of an installed package, which is imported only if it is asked.
+
+  Raises:
+    JaxlicError: If none has one of that name.
+  """
+  for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
+    return entry.load()
+  raise JaxlicError(
+    f"an architecture is one of {', '.join(names())}, got {name!r}; see "
+    "`jaxlic models`, or import the module that registers it (--import, or in "
+    "the config)"
+  )

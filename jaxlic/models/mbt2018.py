@@ -1,7 +1,7 @@
 """The mean-scale hyperprior, and its joint autoregressive form.
 
 z predicts the mean and the scale of every y; jointly with the latents around it
-that are decoded before, by models/context.py.
+that are decoded before, by models/parts/context.py.
 
 The transforms are those of bmshj2018. The hyper transforms see y itself, use
 leaky ReLUs, and the hyper synthesis is wider, with two numbers per latent.
@@ -13,19 +13,20 @@ References:
   Begaint et al., "CompressAI", 2020, models/google.py (layers and widths).
 """
 
-import functools
-from collections.abc import Callable
-
-import flax.linen as nn
-import jax.numpy as jnp
-from jax.typing import DTypeLike
-from jaxtyping import Array, Float
-
-from jaxlic.models import bmshj2018
+from jaxlic.entropy import gaussian
 from jaxlic.models.parts import context, precision
-from jaxlic.nn import convolutions
+from jaxlic.models.parts.published import model_spec, published_widths
+from jaxlic.models.parts.skeleton import (
+  Transforms,
+  code_in_order,
+  code_whole,
+  hyperprior,
+  transforms,
+)
+from jaxlic.models.parts.stages import predict_by_hyper, read_scale_and_mean
+from jaxlic.nn import gdn_networks, hyper_networks
 from jaxlic.quantize import surrogates
-from jaxlic.types import Model, Prediction
+from jaxlic.types import Model
 
 WIDE_FROM = 5  # the first quality of the wide networks
 JOINT_WIDTH = 192
@@ -55,13 +56,13 @@ def make_mean(
   Raises:
     JaxlicError: If there is no such quality, surrogate or dtype.
   """
-  width, latent = bmshj2018.published_widths(quality, width, latent, WIDE_FROM)
-  dtype = precision.checked(dtype)
-  return bmshj2018.with_hyper(
-    bmshj2018.model_spec(name, quality),
-    *networks(width, latent, norm, dtype),
-    read_scale_and_mean,
-    surrogates.make(surrogate),
+  width, latent = published_widths(quality, width, latent, WIDE_FROM)
+  dtype, quantizer = precision.checked(dtype), surrogates.make(surrogate)
+  return hyperprior(
+    model_spec(name, quality),
+    networks(width, latent, norm, dtype),
+    quantizer,
+    [code_whole(latent, quantizer, gaussian.by_scale(), predict_by_hyper)],
   )
 
 
@@ -83,7 +84,7 @@ def make_joint(
     width: As in `make_mean`; 192 for every quality.
     latent: As in `make_mean`.
     norm: As in `make_mean`.
-    order: "raster", or "checkerboard" (He 2021); see models/context.py.
+    order: "raster", or "checkerboard" (He 2021); see models/parts/context.py.
     surrogate: As in `make_mean`.
     dtype: As in `make_mean`.
     name: The model's name.
@@ -92,70 +93,35 @@ def make_joint(
     JaxlicError: If there is no such quality, order, surrogate or dtype.
   """
   width = JOINT_WIDTH if width is None else width
-  width, latent = bmshj2018.published_widths(quality, width, latent, WIDE_FROM)
-  dtype = precision.checked(dtype)
-  return bmshj2018.with_hyper(
-    bmshj2018.model_spec(name, quality),
-    *networks(width, latent, norm, dtype),
-    lambda hyper: hyper,
-    surrogates.make(surrogate),
-    context.make(
-      order,
-      latent=latent,
-      outputs=2 * latent,
-      read=read_scale_and_mean,
-      dtype=dtype,
-    ),
+  width, latent = published_widths(quality, width, latent, WIDE_FROM)
+  dtype, quantizer = precision.checked(dtype), surrogates.make(surrogate)
+  model = joint_context(order, latent, dtype)
+  return hyperprior(
+    model_spec(name, quality),
+    networks(width, latent, norm, dtype),
+    quantizer,
+    [code_in_order(latent, quantizer, gaussian.by_scale(), model)],
   )
 
 
-def networks(
-  width: int, latent: int, norm: str, dtype: str
-) -> tuple[nn.Module, nn.Module, nn.Module, nn.Module]:
-  """Returns analysis, synthesis, hyper analysis and hyper synthesis."""
-  return (
-    bmshj2018.Analysis(width, latent, norm, dtype),
-    bmshj2018.Synthesis(width, norm, dtype),
-    HyperAnalysis(width, dtype),
-    HyperSynthesis(latent, dtype),
+def networks(width: int, latent: int, norm: str, dtype: str) -> Transforms:
+  """Returns the transforms of images and of y."""
+  return transforms(
+    gdn_networks.Analysis(width, latent, norm, dtype),
+    gdn_networks.Synthesis(width, norm, dtype),
+    hyper_networks.HyperAnalysis(width, dtype),
+    hyper_networks.HyperSynthesis(latent, dtype),
+    latent=latent,
+    hyper_latent=width,
   )
 
 
-def read_scale_and_mean(numbers: Float[Array, "b h w c"]) -> Prediction:
-  """Returns the prediction of a Gaussian: scales first, then means."""
-  scale, mean = jnp.split(numbers, 2, -1)
-  return Prediction(mean=mean, scale=scale)
-
-
-class HyperAnalysis(nn.Module):
-  """From y to z, at a quarter of y's grid, rounded up."""
-
-  width: int
-  dtype: DTypeLike = jnp.float32
-  activation: Callable = nn.leaky_relu
-
-  @nn.compact
-  def __call__(self, y: Float[Array, "b h w c"]) -> Float[Array, "b u v d"]:
-    conv = functools.partial(convolutions.conv, dtype=self.dtype)
-    x = self.activation(conv(self.width, 3, name="conv0")(y))
-    x = self.activation(conv(self.width, 5, 2, name="conv1")(x))
-    return convolutions.conv(self.width, 5, 2, name="conv2")(x)
-
-
-class HyperSynthesis(nn.Module):
-  """From z to the scales of y, then its means, along the channels."""
-
-  latent: int
-  dtype: DTypeLike = jnp.float32
-  activation: Callable = nn.leaky_relu
-
-  @nn.compact
-  def __call__(
-    self, z: Float[Array, "b u v d"], grid: tuple[int, int]
-  ) -> Float[Array, "b h w c"]:
-    up_conv = functools.partial(convolutions.UpConv, dtype=self.dtype)
-    middle = self.latent * 3 // 2
-    x = self.activation(up_conv(self.latent, name="conv0")(z))
-    x = self.activation(up_conv(middle, name="conv1")(x))
-    x = convolutions.conv(2 * self.latent, 3, name="conv2")(x)
-    return x[:, : grid[0], : grid[1]]
+def joint_context(order: str, latent: int, dtype: str) -> context.ContextModel:
+  """Returns the context model of one Gaussian for every y."""
+  return context.make(
+    order,
+    latent=latent,
+    outputs=2 * latent,
+    read=read_scale_and_mean,
+    dtype=dtype,
+  )

@@ -9,7 +9,8 @@ channel of y has one learned density, a mixture of zero-mean Gaussians; of the
 variant, of Gaussians, and nothing is mirrored.
 
 Channels may open one after another in training: those of y are multiplied by
-`params["mask"]["open"]` [c], ones and zeros, see `jaxlic/optimizer.py`. A
+`params["mask"]["open"]` [c], ones and zeros, see
+`jaxlic/training/opening.py`. A
 closed channel costs what 0 does, whatever the image: trained with the bound,
 1/4 bit per position there, and 1/8 in files.
 
@@ -29,26 +30,21 @@ References:
   latents, which is scaled with them unless `follow` is off, as in eq. 9.
 """
 
-from collections.abc import Callable, Iterable
-
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from collections.abc import Iterable
 
 from jaxlic.entropy import channel_mixtures, channelwise, factorized
 from jaxlic.errors import JaxlicError
-from jaxlic.models import bmshj2018, gained
 from jaxlic.models.parts import precision
-from jaxlic.nn import gains
+from jaxlic.models.parts.masked import masked
+from jaxlic.models.parts.net import Net
+from jaxlic.models.parts.published import check_quality
+from jaxlic.models.parts.scaled import SCALES, predict_level, scaled
+from jaxlic.models.parts.skeleton import without_hyper
+from jaxlic.models.parts.stages import absorb_as
 from jaxlic.nn.theis_networks import MARGINS, Analysis, Synthesis
-from jaxlic.quantize import rounding, straight_through, surrogates
-from jaxlic.types import (
-  Model,
-  ModelSpec,
-  Prediction,
-  Quantizer,
-  Stage,
-  StageSpec,
-)
+from jaxlic.quality import check_lambdas
+from jaxlic.quantize import surrogates
+from jaxlic.types import Model, ModelSpec, Stage, StageSpec
 
 STRIDE = 8  # pixels per position of y
 WIDTH = 128
@@ -64,8 +60,6 @@ DENSITIES = {
   "mixture": channel_mixtures.gaussian_mixture,
   "factorized": lambda components: factorized.FAMILY,
 }
-RATES = ("bound", "exact")
-STRAIGHT = ("straight", "stochastic")  # surrogates that give symbols
 
 
 def make(
@@ -111,112 +105,44 @@ def make(
     JaxlicError: If an option has a value that is not listed, a mixture has no
       component, lambdas do not ascend, or the mask has no such channels.
   """
-  bmshj2018.check_quality(quality, len(LAMBDAS), "Theis 2017")
+  check_quality(quality, len(LAMBDAS), "Theis 2017")
   latent = LATENTS[quality - 1] if latent is None else latent
   _check("a density", density, DENSITIES)
   _check("a padding", padding, MARGINS)
   if lambdas:
-    gained.check_lambdas("a scaled model", lambdas)
-  _check_open(open_at_first, latent)
-  dtype = precision.checked(dtype)
+    check_lambdas("a scaled model", lambdas)
+  dtype, family = precision.checked(dtype), DENSITIES[density](components)
   spec = ModelSpec(
     name,
     STRIDE,
     levels=len(lambdas),
     lambdas=tuple(lambdas) or (LAMBDAS[quality - 1],),
   )
-  family = DENSITIES[density](components)
   bound = rated == "bound"
-  made = channelwise.make("y_density", family, bound=bound)
+  rate = channelwise.make("y_density", family, bound=bound)
   if lambdas and follow:
-    made = channelwise.make_scaled(
-      "y_density", family, "log_scale", bound=bound
-    )
+    rate = channelwise.make_scaled("y_density", family, SCALES, bound=bound)
   stage = Stage(
     StageSpec("y", STRIDE, latent),
-    _quantizer(surrogate, rated),
-    made,
-    _predict(latent),
-    bmshj2018.absorb_as("y"),
+    surrogates.make_rated(surrogate, rated),
+    rate,
+    predict_level(latent),
+    absorb_as("y"),
   )
-  model = bmshj2018.without_hyper(
+  analysis = Analysis(width, latent, padding, dtype)
+  model = without_hyper(
     spec,
-    Analysis(width, latent, padding, dtype),
-    Synthesis(width, dtype),
+    Net("analysis", analysis, ((1, STRIDE, STRIDE, 3),)),
+    Net("synthesis", Synthesis(width, dtype), ((1, 1, 1, latent),)),
     stage,
     family,
   )
-  model = _masked(model, open_at_first) if open_at_first else model
-  return _scaled(model) if lambdas else model
-
-
-def _masked(model: Model, open_at_first: int) -> Model:
-  """The model with a mask on the channels of y."""
-  (stage,) = model.stages
-
-  def init(key: Array) -> dict:
-    is_open = jnp.arange(stage.spec.channels) < open_at_first
-    return model.init(key) | {"mask": {"open": is_open.astype(jnp.float32)}}
-
-  def latents(params: dict, y: Float[Array, "b h w c"], rate) -> dict:
-    return model.latents(params, y * params["mask"]["open"], rate)
-
-  return model._replace(init=init, latents=latents)
-
-
-def _scaled(model: Model) -> Model:
-  """The model with scales on what it codes, which begin at 1."""
-  (stage,) = model.stages
-
-  def init(key: Array) -> dict:
-    scales = jnp.zeros((model.spec.levels, stage.spec.channels))
-    return model.init(key) | {"log_scale": scales}
-
-  def latents(params: dict, y: Float[Array, "b h w c"], rate) -> dict:
-    coded = model.latents(params, y, rate)["y"]
-    return {"y": coded * gains.gain(params["log_scale"], rate)}
-
-  def synthesize(params: dict, context: dict) -> Float[Array, "b H W 3"]:
-    scale = gains.gain(params["log_scale"], context["rate"])
-    return model.synthesize(params, context | {"y": context["y"] / scale})
-
-  return model._replace(init=init, latents=latents, synthesize=synthesize)
-
-
-def _predict(channels: int) -> Callable:
-  """A `predict` of mean 0, whose scale is the rate."""
-
-  def predict(params: dict, context: dict, grid) -> Prediction:
-    rate = context["rate"][:, None, None, None]
-    shape = (len(rate), *grid, channels)
-    return Prediction(jnp.zeros(shape), jnp.broadcast_to(rate, shape))
-
-  return predict
-
-
-def _quantizer(surrogate: str, rated: str) -> Quantizer:
-  _check("rated", rated, RATES)
-  if rated == "exact":
-    return surrogates.make(surrogate)
-  if surrogate not in STRAIGHT:
-    raise JaxlicError(
-      f"the bound needs symbols, of surrogate {' or '.join(STRAIGHT)}, got "
-      f"{surrogate!r}; choose one, or rated exact"
-    )
-  with_noise = straight_through.noisy(surrogates.SURROGATES[surrogate])
-  return rounding.make(with_noise)
+  model = masked(model, open_at_first) if open_at_first else model
+  return scaled(model) if lambdas else model
 
 
 def _check(name: str, value: str, known: Iterable[str]) -> None:
   if value not in known:
     raise JaxlicError(
       f"{name} is one of {', '.join(known)}, got {value!r}; choose one of them"
-    )
-
-
-def _check_open(open_at_first: int, latent: int) -> None:
-  if not 0 <= open_at_first <= latent:
-    raise JaxlicError(
-      f"of {latent} channels 1..{latent} are open at first, or 0 for no mask, "
-      f"got {open_at_first}; choose one of them"
     )

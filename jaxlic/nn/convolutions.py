@@ -53,7 +53,7 @@ def conv(
 
 
 def _down_convolve(x, kernel, *args, **kwargs):
-  """`strided.down_convolve` under the signature that `nn.Conv` calls."""
+  """`down_convolve` under the signature that `nn.Conv` calls."""
   return stride2_gradients.down_convolve(x, kernel)
 
 

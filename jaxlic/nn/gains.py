@@ -2,7 +2,7 @@
 
 A latent is multiplied by `exp(log_gain)` before it is quantized and by
 `exp(log_inverse_gain)` after; both are learned, a row of each per level. A
-larger gain is a finer step. Between adjacent levels s and s + 1, at rate
+larger gain is a finer step. Between adjacent levels s and s + 1, at
 q = s + l, gains are interpolated geometrically, which is linear in their
 logarithms:
 
@@ -23,21 +23,22 @@ from jaxtyping import Array, Float
 
 
 def interpolate(
-  levels: Float[Array, "n c"], rate: Float[Array, "b"]
+  levels: Float[Array, "n c"], level: Float[Array, "b"]
 ) -> Float[Array, "b 1 1 c"]:
-  """Returns each image's row between those of the levels next to its rate.
+  """Returns each image's row between those of the levels next to its own.
 
   Args:
     levels: A row per level.
-    rate: s + l, from 0 to n - 1.
+    level: s + l of every image, from 0 to n - 1.
   """
-  hat = jnp.maximum(0.0, 1.0 - jnp.abs(rate[:, None] - jnp.arange(len(levels))))
+  away = jnp.abs(level[:, None] - jnp.arange(len(levels)))
+  hat = jnp.maximum(0.0, 1.0 - away)
   rows = jnp.einsum("bs,sc->bc", hat, levels, precision="highest")
   return rows[:, None, None]
 
 
 def gain(
-  log_levels: Float[Array, "n c"], rate: Float[Array, "b"]
+  log_levels: Float[Array, "n c"], level: Float[Array, "b"]
 ) -> Float[Array, "b 1 1 c"]:
   """Returns each image's gains, of their logarithms at every level."""
-  return jnp.exp(interpolate(log_levels, rate))
+  return jnp.exp(interpolate(log_levels, level))

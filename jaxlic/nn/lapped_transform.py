@@ -15,6 +15,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 BLOCK = 16
+# log of a coefficient's deviation over photographs, for luma and two chroma
+# axes: (dc, a, b, r0) of a - b/2 log(1 + r^2 / r0^2) at radial frequency r,
+# fitted to 250 of the training photographs (root mean square error 0.16-0.28).
+SPECTRUM = (
+  (1.91, -0.42, 1.72, 3.0),
+  (0.85, -1.09, 1.95, 1.5),
+  (0.11, -2.00, 1.85, 2.0),
+)
 
 
 def dct_matrix(n: int) -> Float[np.ndarray, "n n"]:
@@ -64,3 +72,27 @@ def _along_rows(x, matrix):
 def _along_columns(x, matrix):
   """As `_along_rows`, for the columns around each vertical block edge."""
   return _along_rows(x.swapaxes(1, 2), matrix).swapaxes(1, 2)
+
+
+def coefficient_basis(
+  channels: int,
+) -> tuple[Float[np.ndarray, "768 c"], Float[np.ndarray, "c"]]:
+  """Returns the DCT of the `channels` strongest coefficients, strongest first.
+
+  Column k of the first is a basis image over a block's (i, j, colour) values;
+  the second is the log of its standard deviation, by SPECTRUM.
+  """
+  u, v = np.mgrid[:BLOCK, :BLOCK]
+  logs = np.empty((BLOCK, BLOCK, 3))
+  for axis, (dc, a, b, r0) in enumerate(SPECTRUM):
+    logs[..., axis] = a - b / 2 * np.log1p((u * u + v * v) / r0**2)
+    logs[0, 0, axis] = dc
+  order = np.argsort(-logs.ravel(), kind="stable")[:channels]
+  dct = dct_matrix(BLOCK)
+  basis = np.einsum("ui,vj,cd->ijduvc", dct, dct, np.eye(3))
+  return basis.reshape(3 * BLOCK**2, -1)[:, order], logs.ravel()[order]
+
+
+def compand(coefficients: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+  """Returns coefficients in image units as a network likes to see them."""
+  return 0.3 * jnp.arcsinh(20.0 * coefficients)

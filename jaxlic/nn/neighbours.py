@@ -65,6 +65,13 @@ def checkerboard(grid: tuple[int, int]) -> Int[np.ndarray, "h w"]:
   return ((rows + columns) % 2).astype(np.int32)
 
 
+def unless_first(
+  context: Float[Array, "b h w c"], groups: Int[Array, "h w"]
+) -> Float[Array, "b h w c"]:
+  """Returns the context with zeros where nothing can be known yet."""
+  return jnp.where(groups[:, :, None] > 0, context, 0)
+
+
 class MaskedConv(nn.Module):
   """A convolution that reads the `taps` only, of gathered neighbours.
 

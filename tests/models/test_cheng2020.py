@@ -5,6 +5,7 @@ import pytest
 
 from jaxlic import codec, models
 from jaxlic.models import cheng2020
+from jaxlic.nn import cheng_networks
 from tests.models.shapes import count, trace
 
 # Sums over `parameters()` of CompressAI 1.2.8's g_a, g_s, h_a and h_s, of its
@@ -19,10 +20,10 @@ COUNTS = {
 
 def networks(width, attention, dtype="float32"):
   return (
-    cheng2020.Analysis(width, attention, dtype),
-    cheng2020.Synthesis(width, attention, dtype),
-    cheng2020.HyperAnalysis(width, dtype),
-    cheng2020.HyperSynthesis(width, dtype),
+    cheng_networks.Analysis(width, attention, dtype),
+    cheng_networks.Synthesis(width, attention, dtype),
+    cheng_networks.HyperAnalysis(width, dtype),
+    cheng_networks.HyperSynthesis(width, dtype),
   )
 
 
@@ -37,7 +38,7 @@ def test_parameter_counts_are_the_published_ones(attention, width):
 def test_networks_fit_each_other_on_every_grid(attention, size):
   outputs, _ = trace(networks(4, attention), size, 3)
   y, shown, z, hyper = (leaf.shape for leaf in outputs)
-  assert y == (2, size, 3, cheng2020.Analysis(4).latent)
+  assert y == (2, size, 3, 4)
   assert shown == (2, 16 * size, 48, 3)
   assert z == (2, -(-size // 4), 1, 4)
   assert hyper == (2, size, 3, 8)
@@ -53,7 +54,7 @@ def test_networks_of_bfloat16_end_in_float32(attention):
 def test_what_makes_y_is_not_rounded_to_bfloat16():
   # The last down block and residual block end in bfloat16; what follows does
   # not: a convolution, and the 19 of an attention.
-  module = cheng2020.Analysis(4, attention=True, dtype="bfloat16")
+  module = cheng_networks.Analysis(4, attention=True, dtype="bfloat16")
   image = jnp.zeros((1, 16, 16, 3))
   params = jax.eval_shape(module.init, jax.random.key(0), image)
   program = str(jax.make_jaxpr(module.apply)(params, image))
@@ -64,6 +65,7 @@ def test_what_makes_y_is_not_rounded_to_bfloat16():
   assert full == (len(lines) - 20) * [False] + 20 * [True]
 
 
+@pytest.mark.newest
 def test_the_mixture_is_coded_in_order_as_evaluated():
   model = models.make("cheng2020-anchor", width=4, components=3)
   built = codec.make(model)

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from jaxlic.models import cui2021
-from jaxlic.nn import neighbours
+from jaxlic.nn import cui_networks, neighbours
 
 
 def refinement(latent):
   """(shapes of the parameters, shape of the outcome) of the context's part."""
-  module = cui2021.Refinement(latent)
+  module = cui_networks.Refinement(latent)
   features = jnp.zeros((1, 2, 2, 2 * latent))
-  around = jnp.zeros((1, 2, 2, len(cui2021.TAPS), latent))
+  around = jnp.zeros((1, 2, 2, len(cui_networks.TAPS), latent))
   groups = jnp.zeros((2, 2), jnp.int32)
   return jax.eval_shape(
     lambda: module.init_with_output(jax.random.key(0), features, around, groups)
@@ -35,18 +35,18 @@ def test_the_context_has_windows_of_three_sizes():
 
 
 def test_windows_see_their_own_neighbours_alone():
-  module = cui2021.Refinement(2)
-  shape = (1, 1, 1, len(cui2021.TAPS), 2)
+  module = cui_networks.Refinement(2)
+  shape = (1, 1, 1, len(cui_networks.TAPS), 2)
   around = jax.random.normal(jax.random.key(0), shape)
   features, groups = jnp.zeros((1, 1, 1, 4)), jnp.zeros((1, 1), jnp.int32)
-  params = module.init(jax.random.key(1), features, around, groups)
+  params = jax.jit(module.init)(jax.random.key(1), features, around, groups)
   # Without the two larger windows, only the four nearest matter.
   for side in (5, 7):
     masked = params["params"][f"masked{side}"]
     masked["kernel"] = jnp.zeros_like(masked["kernel"])
   apply = jax.jit(lambda around: module.apply(params, features, around, groups))
   plain = apply(around)
-  for k, (down, right) in enumerate(cui2021.TAPS):
+  for k, (down, right) in enumerate(cui_networks.TAPS):
     moved = apply(around.at[..., k, :].add(1))
     near = max(abs(down), abs(right)) <= 1
     assert (jnp.abs(moved - plain).max() > 0) == near

@@ -1,8 +1,9 @@
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxlic.models import elic2022
+from jaxlic.nn import elic_networks, hyper_networks
 from tests.models.shapes import count, trace
 
 GROUPS = (16, 16, 32, 64, 192)
@@ -17,10 +18,10 @@ AGGREGATION_COUNTS = (320_288, 332_576, 369_472, 530_389, 1_853_312)
 
 def networks(width, latent, dtype="float32"):
   return (
-    elic2022.Analysis(width, latent, dtype),
-    elic2022.Synthesis(width, dtype),
-    elic2022.HyperAnalysis(width, dtype),
-    elic2022.HyperSynthesis(width, dtype),
+    elic_networks.Analysis(width, latent, dtype),
+    elic_networks.Synthesis(width, dtype),
+    hyper_networks.HyperAnalysis(width, dtype, nn.relu),
+    hyper_networks.HyperSynthesis(width, dtype, nn.relu),
   )
 
 
@@ -32,10 +33,10 @@ def init(module, channels):
 
 def test_parameter_counts_of_the_transforms_are_the_published_ones():
   defaults = (
-    elic2022.Analysis(),
-    elic2022.Synthesis(),
-    elic2022.HyperAnalysis(192),
-    elic2022.HyperSynthesis(192),
+    elic_networks.Analysis(),
+    elic_networks.Synthesis(),
+    hyper_networks.HyperAnalysis(WIDTH, activation=nn.relu),
+    hyper_networks.HyperSynthesis(WIDTH, activation=nn.relu),
   )
   _, params = trace(defaults, 1, 1)
   assert tuple(map(count, params)) == COUNTS
@@ -43,7 +44,7 @@ def test_parameter_counts_of_the_transforms_are_the_published_ones():
 
 @pytest.mark.parametrize("k", range(1, 5))
 def test_parameter_counts_of_the_channel_contexts_are_the_published_ones(k):
-  module = elic2022.ChannelContext(2 * GROUPS[k])
+  module = elic_networks.ChannelContext(2 * GROUPS[k])
   y, params = init(module, sum(GROUPS[:k]))
   assert y.shape == (1, 1, 1, 2 * GROUPS[k])
   assert count(params) == CONTEXT_COUNTS[k - 1]
@@ -51,7 +52,7 @@ def test_parameter_counts_of_the_channel_contexts_are_the_published_ones(k):
 
 @pytest.mark.parametrize("k", range(5))
 def test_parameter_counts_of_the_aggregations_are_the_published_ones(k):
-  module = elic2022.ParameterAggregation(2 * GROUPS[k], least=2 * WIDTH)
+  module = elic_networks.ParameterAggregation(2 * GROUPS[k], least=2 * WIDTH)
   # The surroundings, the groups before (if any), and z.
   parts = 2 if k else 1
   y, params = init(module, parts * 2 * GROUPS[k] + 2 * WIDTH)
@@ -72,14 +73,14 @@ def test_parameter_counts_of_the_aggregations_are_the_published_ones(k):
 def test_inner_widths_of_an_aggregation_lie_on_a_line(
   inputs, features, least, widths
 ):
-  module = elic2022.ParameterAggregation(features, least)
+  module = elic_networks.ParameterAggregation(features, least)
   params = init(module, inputs)[1]["params"]
-  found = [params[f"conv{k}"]["bias"].shape[0] for k in range(3)]
-  assert found == [*widths, features]
+  layers = [params[f"conv{k}"]["bias"].shape[0] for k in range(3)]
+  assert layers == [*widths, features]
 
 
 def test_an_aggregation_sees_one_position():
-  module = elic2022.ParameterAggregation(3, least=4)
+  module = elic_networks.ParameterAggregation(3, least=4)
   params = init(module, 5)[1]["params"]
   assert {leaf["kernel"].shape[:2] for leaf in params.values()} == {(1, 1)}
 
@@ -95,18 +96,18 @@ def test_networks_fit_each_other_on_every_grid(size):
 
 
 def test_networks_of_bfloat16_end_in_float32():
-  found = [
+  traced = [
     trace(networks(4, 6, "bfloat16"), 1, 1),
-    init(elic2022.ChannelContext(4, (6, 5), "bfloat16"), 3),
-    init(elic2022.ParameterAggregation(4, 6, "bfloat16"), 8),
+    init(elic_networks.ChannelContext(4, (6, 5), "bfloat16"), 3),
+    init(elic_networks.ParameterAggregation(4, 6, "bfloat16"), 8),
   ]
-  types = {leaf.dtype for leaf in jax.tree.leaves(found)}
+  types = {leaf.dtype for leaf in jax.tree.leaves(traced)}
   assert types == {jnp.dtype("float32")}
 
 
 def test_what_makes_y_is_not_rounded_to_bfloat16():
   # The last convolution, and the 19 of an attention.
-  module = elic2022.Analysis(4, 6, "bfloat16")
+  module = elic_networks.Analysis(4, 6, "bfloat16")
   image = jnp.zeros((1, 16, 16, 3))
   params = jax.eval_shape(module.init, jax.random.key(0), image)
   program = str(jax.make_jaxpr(module.apply)(params, image))

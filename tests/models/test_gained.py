@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from configs import default
-from jaxlic import files, models, training, zoo
+from jaxlic import codec, files, models, training, zoo
 from jaxlic.errors import JaxlicError
-from jaxlic.models import gained
-from tests.conftest import TOY_OPTIONS, make_params, make_toy
+from jaxlic.models.parts import gain_units
+from jaxlic.types import Quality
+from tests.conftest import TOY_OPTIONS, make_params, make_toy, slow
 
 LAMBDAS = (0.002, 0.01, 0.05)
-HYPER = sorted(set(models.BACKBONES) - {"bmshj2018-factorized"})
 
 
 @functools.cache
@@ -39,69 +39,79 @@ def latent(params, seed=0):
   return 5 * jax.random.normal(jax.random.key(seed), (2, 4, 4, channels))
 
 
-def factor(params, name, rate):
-  """Gains by hand: geometric between the two levels around the rate."""
+def factor(params, name):
+  """Gains by hand: geometric between the two levels around LEVEL."""
   rows = []
-  for r in np.asarray(rate):
+  for r in np.asarray(LEVEL):
     s = min(int(r), len(LAMBDAS) - 2)
     low, high = np.exp(params[f"log_{name}"][s : s + 2])
     rows.append(low ** (1 - (r - s)) * high ** (r - s))
   return jnp.asarray(np.array(rows)[:, None, None])
 
 
-RATE = jnp.array([0.25, 1.5])
+LEVEL = jnp.array([0.25, 1.5])
+QUALITY = Quality(LEVEL)
 
 
-@pytest.mark.parametrize("backbone", sorted(models.BACKBONES))
+@pytest.mark.parametrize(
+  "backbone",
+  [
+    name
+    if name in ("bmshj2018-factorized", "mbt2018", "elic2022")
+    else slow(name)
+    for name in sorted(models.BACKBONES)
+  ],
+)
 def test_what_is_coded_is_the_backbone_s_of_gained_latents(backbone):
   base, model, params = pair(backbone)
   y = latent(params)
-  found = model.latents(params, y, RATE)
-  wanted = base.latents(params, y * factor(params, "gain", RATE), RATE)
+  latents = model.latents(params, y, QUALITY)
+  wanted = base.latents(params, y * factor(params, "gain"), QUALITY)
   if "z" in wanted:
-    wanted["z"] *= factor(params, "hyper_gain", RATE)
-  assert set(found) == set(wanted)
-  for name in wanted:
+    wanted["z"] *= factor(params, "hyper_gain")
+  assert set(latents) == set(wanted)
+  for name, expected in wanted.items():
     # Exponentials of interpolated logarithms against products of powers.
-    np.testing.assert_allclose(found[name], wanted[name], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(latents[name], expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("backbone", ["mbt2018-mean", "elic2022"])
 def test_the_hyper_analysis_sees_ungained_latents_if_told_so(backbone):
   base, model, params = pair(backbone, "ungained")
   y = latent(params)
-  found = model.latents(params, y, RATE)
-  other = pair(backbone)[1].latents(params, y, RATE)
-  wanted = base.latents(params, y, RATE)["z"]
-  wanted *= factor(params, "hyper_gain", RATE)
-  np.testing.assert_allclose(found["z"], wanted, rtol=1e-4, atol=1e-4)
-  assert jnp.abs(other.pop("z") - found.pop("z")).max() > 0.01
-  for name, own in found.items():
-    np.testing.assert_array_equal(own, other[name])
+  latents = model.latents(params, y, QUALITY)
+  other = pair(backbone)[1].latents(params, y, QUALITY)
+  wanted = base.latents(params, y, QUALITY)["z"]
+  wanted *= factor(params, "hyper_gain")
+  np.testing.assert_allclose(latents["z"], wanted, rtol=1e-4, atol=1e-4)
+  assert jnp.abs(other.pop("z") - latents.pop("z")).max() > 0.01
+  for name, coded in latents.items():
+    np.testing.assert_array_equal(coded, other[name])
 
 
-@pytest.mark.parametrize("backbone", ["bmshj2018-factorized", "elic2022"])
+@pytest.mark.parametrize("backbone", ["bmshj2018-factorized", slow("elic2022")])
 def test_the_synthesis_sees_latents_with_inverse_gains(backbone):
   base, model, params = pair(backbone)
   y_hat = latent(params)
-  found = model.synthesize(params, {"rate": RATE, "y": y_hat})
-  inverse = factor(params, "inverse_gain", RATE)
-  wanted = base.synthesize(params, {"rate": RATE, "y": y_hat * inverse})
-  np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
+  context = codec.begin(LEVEL)
+  image = model.synthesize(params, context | {"y": y_hat})
+  inverse = factor(params, "inverse_gain")
+  wanted = base.synthesize(params, context | {"y": y_hat * inverse})
+  np.testing.assert_allclose(image, wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_the_hyper_synthesis_sees_z_with_inverse_gains():
   base, model, params = pair("mbt2018-mean")
   z_hat = jax.random.normal(jax.random.key(3), (2, 1, 1, 6))
-  context = {"rate": RATE}
-  found = model.stages[0].absorb(params, context, z_hat, (4, 4))["hyper"]
-  inverse = factor(params, "inverse_hyper_gain", RATE)
+  context = codec.begin(LEVEL)
+  hyper = model.stages[0].absorb(params, context, z_hat, (4, 4))["hyper"]
+  inverse = factor(params, "inverse_hyper_gain")
   wanted = base.stages[0].absorb(params, context, z_hat * inverse, (4, 4))
-  np.testing.assert_allclose(found, wanted["hyper"], rtol=1e-3, atol=1e-4)
+  np.testing.assert_allclose(hyper, wanted["hyper"], rtol=1e-3, atol=1e-4)
 
 
 def test_gains_start_as_the_roots_of_the_weights():
-  params = gained.init_units("gain", LAMBDAS, 5)
+  params = gain_units.init_units("gain", LAMBDAS, 5)
   gain = np.exp(params["log_gain"][:, 4])
   np.testing.assert_allclose(gain[2] / gain[0], 25**0.5, rtol=1e-5)
   np.testing.assert_allclose(gain.prod(), 1.0, rtol=1e-5)
@@ -139,11 +149,17 @@ def test_a_whole_quality_has_the_level_s_gains_to_the_last_bit(level):
   np.testing.assert_array_equal(shown, built.decode(alone, tables, other))
 
 
-@pytest.mark.parametrize(("name", "count"), [("gained", 50), ("cui2021", 5)])
+@pytest.mark.parametrize(
+  ("name", "count"),
+  [
+    pytest.param("gained", 50, marks=pytest.mark.newest),
+    slow("cui2021", 5),
+  ],
+)
 def test_files_of_random_qualities_show_what_was_evaluated(
   name, count, tmp_path
 ):
-  made = zoo.export(
+  exported = zoo.export(
     tmp_path,
     name="toy",
     architecture=name,
@@ -151,12 +167,12 @@ def test_files_of_random_qualities_show_what_was_evaluated(
     params=with_gains(make_toy(name)[2], random_rows),
   )
   pixels = np.uint8(255 * picture(48, 40))
-  top, estimates = made.spec.max_quality, set()
+  top, estimates = exported.spec.max_quality, set()
   for quality in np.random.default_rng(1).uniform(0, top, count):
-    data = files.compress(pixels, quality=quality, model=made)
-    shown = files.decompress(data, model=made)
-    outcome = made.codec.evaluate(
-      made.params, pixels / np.float32(255), quality
+    data = files.compress(pixels, quality=quality, model=exported)
+    shown = files.decompress(data, model=exported)
+    outcome = exported.codec.evaluate(
+      exported.params, pixels / np.float32(255), quality
     )
     wanted = np.rint(np.asarray(outcome.image) * np.float32(255))
     np.testing.assert_array_equal(shown, wanted)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic import models
+from jaxlic import codec, models
 from jaxlic.errors import JaxlicError
 
 GRID = (3, 2)
@@ -37,16 +37,19 @@ def decode(params, symbols):
 
   `symbols` [slices h w size], of one image whose z is 0.
   """
-  z_stage, *y_stages = small()[0].stages
-  z_hat = jnp.zeros((1, 1, 1, 4))
-  context = z_stage.absorb(params, {"rate": jnp.zeros(1)}, z_hat, GRID)
   predictions, quantized = [], []
-  for stage, own in zip(y_stages, symbols, strict=True):
-    prediction = stage.predict(params, context, GRID)
-    y_hat = stage.quantizer.from_symbols(own[None], prediction)
-    context = stage.absorb(params, context, y_hat, GRID)
-    predictions.append(jnp.stack(prediction[:2]))
+
+  def value_of(stage, predict):
+    if stage.spec.name == "z":
+      return jnp.zeros((1, 1, 1, 4))
+    known, integers = predict(), symbols[len(quantized)]
+    y_hat = stage.quantizer.from_symbols(integers[None], known).value
+    predictions.append(jnp.stack(known))
     quantized.append(y_hat)
+    return y_hat
+
+  context = codec.begin(jnp.zeros(1))
+  context = codec.walk(small()[0], params, context, GRID, value_of)
   return jnp.stack(predictions), jnp.concatenate(quantized, -1), context["y"]
 
 
@@ -76,8 +79,8 @@ def test_the_parameter_count_is_the_sum_over_its_layers():
   total = analysis + synthesis + hyper_analysis + 2 * hyper_synthesis
   init = models.make("ms2020").init
   leaves = jax.tree.leaves(jax.eval_shape(init, jax.random.key(0)))
-  found = sum(math.prod(leaf.shape) for leaf in leaves)
-  assert found == total + density + slices
+  count = sum(math.prod(leaf.shape) for leaf in leaves)
+  assert count == total + density + slices
 
 
 def test_a_prediction_sees_the_first_slices_before_it_and_no_other():

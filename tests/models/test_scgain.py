@@ -6,61 +6,34 @@ import numpy as np
 import pytest
 
 import jaxlic
-from jaxlic import codec, files, metrics, models, quality_maps, zoo
+from jaxlic import files, metrics, zoo
 from jaxlic.data import images
 from jaxlic.errors import JaxlicError
-from jaxlic.models import scgain
-from tests.conftest import TOY_OPTIONS, make_toy
+from jaxlic.quality import NEUTRAL
+from jaxlic.types import Quality
+from tests.conftest import make_toy, slow
 
 # Made by configs/comparisons/scgain.py.
 FIXTURE = Path(__file__).parent / "fixtures" / "scgain"
 
 
-@pytest.mark.parametrize(
-  ("value", "steps"),
-  # 8 ln of the known weights 0.16583, 1 and 6.0302, rounded.
-  [(0.0, -14), (0.5, 0), (1.0, 14)],
-)
-def test_cells_of_one_value_scale_by_the_root_of_its_weight(value, steps):
-  found = scgain.cell_steps(jnp.full((1, 64, 128, 1), value))
-  np.testing.assert_array_equal(found, np.full((1, 1, 2, 1), steps))
-
-
-def test_a_cell_s_weight_is_the_mean_of_its_pixels():
-  quality_map = jnp.zeros((1, 64, 64, 1)).at[:, :16].set(1.0)
-  # 8 ln(0.25 * 6.0302 + 0.75 * 0.16583) = 3.92.
-  assert scgain.cell_steps(quality_map).item() == 4
-
-
-def test_cells_over_the_edge_repeat_what_is_inside():
-  quality_map = jnp.full((1, 80, 48, 1), 0.5).at[:, 64:].set(1.0)
-  found = scgain.cell_steps(quality_map)
-  assert found[..., 0].tolist() == [[[0.0], [14.0]]]
-
-
-@pytest.mark.parametrize("grid", [(1, 1), (4, 8), (5, 3)])
-def test_every_position_has_the_value_of_its_cell(grid):
-  cells = jnp.arange(8.0).reshape(1, 2, 4, 1)[:, : -(-grid[0] // 4)]
-  cells = cells[:, :, : -(-grid[1] // 4)]
-  wide = scgain.spread(cells, grid)
-  assert wide.shape == (1, *grid, 1)
-  for row, column in np.ndindex(grid):
-    assert wide[0, row, column] == cells[0, row // 4, column // 4]
-
-
 def test_the_map_scales_y_and_a_latent_tells_by_how_much():
   model, _, params, _ = make_toy("scgain")
   analyze = jax.jit(model.analyze)
-  image = jax.random.uniform(jax.random.key(0), (1, 64, 64, 4))
+  image = jax.random.uniform(jax.random.key(0), (1, 64, 64, 3))
   # Without modulations, a map of one value does nothing but scale.
   params = params | {"analysis": _without_modulation(params["analysis"])}
-  rate = jnp.zeros(1)
-  plain = analyze(params, image.at[..., 3].set(0.5), rate)
-  scaled = analyze(params, image.at[..., 3].set(1.0), rate)
-  np.testing.assert_allclose(
-    scaled[..., :-1], plain[..., :-1] * np.exp(14 / 16), rtol=1e-4, atol=1e-5
+  plain, most = (
+    Quality(jnp.zeros(1), jnp.full((1, 64, 64), value)) for value in (0.5, 1.0)
   )
-  steps = model.latents(params, scaled, rate)["map"]
+  scaled = analyze(params, image, most)
+  np.testing.assert_allclose(
+    scaled[..., :-1],
+    analyze(params, image, plain)[..., :-1] * np.exp(14 / 16),
+    rtol=1e-4,
+    atol=1e-5,
+  )
+  steps = model.latents(params, scaled, most)["map"]
   np.testing.assert_array_equal(steps, np.full((1, 1, 1, 1), 14))
 
 
@@ -86,11 +59,14 @@ def image():
   return np.random.default_rng(0).uniform(size=(48, 40, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("hyper_input", ["gained", "ungained"])
+@pytest.mark.parametrize(
+  "hyper_input",
+  [pytest.param("gained", marks=pytest.mark.newest), slow("ungained")],
+)
 def test_what_is_decoded_is_what_was_evaluated_with_a_map(image, hyper_input):
-  options = TOY_OPTIONS["scgain"] | {"hyper_input": hyper_input}
-  built, params, tables = make_toy("scgain")[1:]
-  built = codec.make(models.make("scgain", **options))
+  # The toy of other tests has gained ones.
+  options = {} if hyper_input == "gained" else {"hyper_input": hyper_input}
+  _, built, params, tables = make_toy("scgain", **options)
   quality_map = np.linspace(0, 1, 40) * np.ones((48, 1))
   payload = built.encode(params, tables, image, 2.5, quality_map)
   shown = built.decode(params, tables, payload)
@@ -101,7 +77,7 @@ def test_what_is_decoded_is_what_was_evaluated_with_a_map(image, hyper_input):
 def test_a_quality_map_changes_what_is_coded(image):
   _, built, params, tables = make_toy("scgain")
   neutral = built.encode(params, tables, image, 1.0)
-  half = np.full((48, 40), quality_maps.NEUTRAL)
+  half = np.full((48, 40), NEUTRAL)
   assert built.encode(params, tables, image, 1.0, half) == neutral
   assert built.encode(params, tables, image, 1.0, 0 * half) != neutral
 
@@ -153,20 +129,20 @@ def test_errors_are_lower_inside_a_mask_at_equal_bytes(trained, quality):
   mask = np.zeros(pixels.shape[:2], np.float32)
   mask[64:192, 128:256] = 1.0
   plain = files.compress(pixels, quality=quality, model=model)
-  found = jaxlic.compress_to(
+  masked = jaxlic.compress_to(
     pixels,
     target_bpp=8 * len(plain) / mask.size,
     model=model,
     quality_map=mask,
   )
-  assert len(found.data) == pytest.approx(len(plain), rel=0.01)
+  assert len(masked.data) == pytest.approx(len(plain), rel=0.01)
 
   def errors(data):
     shown = files.decompress(data, model=model).astype(float)
     squared = ((shown - pixels) ** 2).mean(-1)
     return squared[mask == 1].mean(), squared[mask == 0].mean()
 
-  (inside, outside), (before, beyond) = errors(found.data), errors(plain)
+  (inside, outside), (before, beyond) = errors(masked.data), errors(plain)
   # A quarter less was seen.
   assert inside < 0.9 * before
   assert outside > beyond

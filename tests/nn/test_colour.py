@@ -19,5 +19,5 @@ def test_grey_has_no_chroma():
 
 def test_the_inverse_returns_the_image():
   image = jax.random.uniform(jax.random.key(0), (2, 3, 4, 3))
-  found = colour.from_luma_chroma(colour.to_luma_chroma(image))
-  np.testing.assert_allclose(found, image, atol=1e-6)
+  again = colour.from_luma_chroma(colour.to_luma_chroma(image))
+  np.testing.assert_allclose(again, image, atol=1e-6)

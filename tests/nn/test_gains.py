@@ -8,8 +8,9 @@ from jaxlic.nn import gains
 LEVELS = jnp.log(jnp.array([[0.5, 1.0], [2.0, 3.0], [8.0, 5.0]]))
 
 
-def gain(rate, levels=LEVELS):
-  return np.asarray(gains.gain(levels, jnp.array([rate], jnp.float32)))[0, 0, 0]
+def gain(level, levels=LEVELS):
+  rows = gains.gain(levels, jnp.array([level], jnp.float32))
+  return np.asarray(rows)[0, 0, 0]
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
@@ -20,12 +21,12 @@ def test_a_level_s_gains_are_the_trained_ones_to_the_last_bit(level):
 
 
 @pytest.mark.parametrize(
-  ("rate", "expected"),
+  ("level", "expected"),
   # 2^(3/4) 8^(1/4) = 2.828, where a linear interpolation has 3.5; and 5.657.
   [(1.25, 2.8284271), (1.75, 5.6568542), (0.5, 1.0)],
 )
-def test_gains_between_levels_are_geometric(rate, expected):
-  assert gain(rate)[0] == pytest.approx(expected, rel=1e-6)
+def test_gains_between_levels_are_geometric(level, expected):
+  assert gain(level)[0] == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.375, 0.9])
@@ -43,7 +44,7 @@ def test_exchanged_levels_mirror_the_share(share):
   )
 
 
-def test_every_image_has_its_own_rate():
+def test_every_image_has_its_own_level():
   rows = gains.interpolate(LEVELS, jnp.array([0.0, 1.5]))
   assert rows.shape == (2, 1, 1, 2)
   np.testing.assert_array_equal(rows[0, 0, 0], LEVELS[0])

@@ -11,8 +11,8 @@ CONDITION = jax.random.normal(jax.random.key(1), (1, 5, 6, 2))
 def test_a_modulation_starts_as_the_identity():
   module = Modulation(4)
   params = module.init(jax.random.key(2), X, CONDITION)
-  found = module.apply(params, X, CONDITION)
-  np.testing.assert_array_equal(found, X)
+  modulated = module.apply(params, X, CONDITION)
+  np.testing.assert_array_equal(modulated, X)
 
 
 def test_biases_scale_and_shift_every_place():
@@ -20,9 +20,9 @@ def test_biases_scale_and_shift_every_place():
   params = module.init(jax.random.key(2), X, CONDITION)["params"]
   params["gamma"]["bias"] = jnp.array([1.0, 0.0, -1.0])
   params["beta"]["bias"] = jnp.array([0.0, 2.0, 0.5])
-  found = module.apply({"params": params}, X, CONDITION)
+  modulated = module.apply({"params": params}, X, CONDITION)
   wanted = X * jnp.array([2.0, 1.0, 0.0]) + jnp.array([0.0, 2.0, 0.5])
-  np.testing.assert_allclose(found, wanted, rtol=1e-6)
+  np.testing.assert_allclose(modulated, wanted, rtol=1e-6)
 
 
 def test_a_place_is_changed_by_conditions_within_two_of_it():

@@ -20,7 +20,6 @@ References:
 """
 
 import math
-from collections.abc import Callable
 
 import flax.linen as nn
 import jax
@@ -29,10 +28,20 @@ from jaxtyping import Array, Float
 
 from jaxlic.entropy import factorized
 from jaxlic.errors import JaxlicError
-from jaxlic.models import bmshj2018
+from jaxlic.models.parts.net import Init
+from jaxlic.models.parts.stages import factorized_stage
 from jaxlic.nn import convolutions
 from jaxlic.quantize import companding
-from jaxlic.types import Model, Prediction, Quantizer
+from jaxlic.quantize.companding import Companded
+from jaxlic.types import (
+  Context,
+  Grid,
+  Model,
+  Params,
+  Quality,
+  Quantizer,
+  StageSpec,
+)
 
 KINDS = ("hyper", "sent", "none")
 LARGEST_LOG_A = math.log(255)
@@ -59,8 +68,8 @@ def make(model: Model, kind: str, *, hyper: int, quantizer: Quantizer) -> Model:
     )
   if kind == "none":
     return model
-  made = _companded(model, hyper, sent=kind == "sent")
-  return _sent(made, quantizer) if kind == "sent" else made
+  companded = _companded(model, hyper, sent=kind == "sent")
+  return _sent(companded, quantizer) if kind == "sent" else companded
 
 
 def _companded(model: Model, channels: int, *, sent: bool) -> Model:
@@ -71,23 +80,26 @@ def _companded(model: Model, channels: int, *, sent: bool) -> Model:
   z_stage, stage = model.stages
   head = Head(1 if sent else 2)
 
-  def predict(params: dict, context: dict, grid) -> Float[Array, "b h w f"]:
+  def predict(
+    params: Params, context: Context, grid: Grid
+  ) -> Float[Array, "b h w f"]:
     hyper = stage.predict(params, context, grid)
     numbers = head.apply(params["companding"], hyper)
     log_a = context["log_a"] if sent else _log_a(numbers[..., :1])
     log_reach = START_LOG_REACH + jnp.arcsinh(numbers[..., -1:])
     return jnp.concatenate([hyper, log_a, log_reach], -1)
 
-  def refine(params: dict, features, around, groups) -> Prediction:
-    hyper, numbers = features[..., :-2], features[..., -2:]
-    prediction = stage.order.refine(params, hyper, around, groups)
-    return prediction._replace(companding=numbers)
+  def refine(params: Params, features, around, groups) -> Companded:
+    hyper, log_a, log_reach = jnp.split(features, (channels, channels + 1), -1)
+    inner = stage.order.refine(params, hyper, around, groups)
+    return Companded(inner, log_a, log_reach)
 
-  def init(key: Array) -> dict:
+  def init(key: Array) -> Params:
     return head.init(key, jnp.zeros((1, 1, 1, channels)))
 
   y_stage = stage._replace(
     quantizer=companding.make(stage.quantizer),
+    density=companding.rated(stage.density),
     predict=predict,
     order=stage.order._replace(refine=refine),
   )
@@ -100,16 +112,17 @@ def _sent(model: Model, quantizer: Quantizer) -> Model:
   z_stage, y_stage = model.stages
   head, channels = Head(1), y_stage.spec.channels
 
-  def latents(params: dict, y: Float[Array, "b h w c"], rate) -> dict:
+  def latents(params: Params, y: Float[Array, "b h w c"], quality: Quality):
     log_a = _log_a(head.apply(params["log_a"], y))
     level = (LEVELS - 1) / LARGEST_LOG_A * log_a
-    return model.latents(params, y, rate) | {"a": level}
+    return model.latents(params, y, quality) | {"a": level}
 
-  def absorb(params: dict, context: dict, level, grid) -> dict:
+  def absorb(params: Params, context: Context, level, grid: Grid) -> Context:
     level = jnp.clip(level, 0.0, LEVELS - 1.0)
     return context | {"log_a": LARGEST_LOG_A / (LEVELS - 1) * level}
 
-  stage = bmshj2018.factorized_stage("a", 1, quantizer, absorb)
+  spec = StageSpec("a", model.spec.stride, 1, side=True)
+  stage = factorized_stage(spec, quantizer, absorb)
   return with_params(
     model._replace(latents=latents, stages=(z_stage, stage, y_stage)),
     {
@@ -119,10 +132,10 @@ def _sent(model: Model, quantizer: Quantizer) -> Model:
   )
 
 
-def with_params(model: Model, inits: dict[str, Callable]) -> Model:
+def with_params(model: Model, inits: dict[str, Init]) -> Model:
   """Returns the model with more parameters, by name, (key) -> params."""
 
-  def init(key: Array) -> dict:
+  def init(key: Array) -> Params:
     # The others start as they would without.
     extra = {
       name: make(jax.random.fold_in(key, k))

@@ -17,29 +17,34 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
 from jaxlic.errors import JaxlicError
+from jaxlic.models.parts.net import Init, Net
 from jaxlic.nn import neighbours
-from jaxlic.types import Order, Params, Prediction
+from jaxlic.types import Grid, Known, Order, Params
 
 ORDERS = {
   "raster": (neighbours.waves, neighbours.RASTER_TAPS),
   "checkerboard": (neighbours.checkerboard, neighbours.CHECKERBOARD_TAPS),
 }
+# From what a network says of a position to what is known of its latents.
+Read = Callable[[Float[Array, "b h w o"]], Known]
 
 
 class ContextModel(NamedTuple):
   """The parameters of a context model, and the order that it follows."""
 
-  init: Callable  # (key) -> params, a dictionary
+  init: Init
   order: Order
 
 
 def make(
-  name: str, *, latent: int, outputs: int, read: Callable, dtype: str
+  name: str, *, latent: int, outputs: int, read: Read, dtype: str
 ) -> ContextModel:
   """Returns the context model of an order, "raster" or "checkerboard".
 
@@ -65,9 +70,9 @@ def make(
 def refined_by(
   network: nn.Module,
   latent: int,
-  groups: Callable,
+  groups: Callable[[Grid], np.ndarray],
   taps: neighbours.Taps,
-  read: Callable,
+  read: Read,
 ) -> ContextModel:
   """Returns the context model of a network, `params["context"]`.
 
@@ -79,24 +84,20 @@ def refined_by(
     taps: See `Order`.
     read: From [b h w o] to the prediction.
   """
+  net = Net(
+    "context",
+    network,
+    (
+      (1, 1, 1, 2 * latent),
+      (1, 1, 1, len(taps), latent),
+      jax.ShapeDtypeStruct((1, 1), jnp.int32),
+    ),
+  )
 
-  def init(key: Array) -> Params:
-    features = jnp.zeros((1, 1, 1, 2 * latent))
-    around = jnp.zeros((1, 1, 1, len(taps), latent))
-    groups = jnp.zeros((1, 1), jnp.int32)
-    return {"context": network.init(key, features, around, groups)}
+  def refine(params: Params, features, around, groups) -> Known:
+    return read(net(params, features, around, groups))
 
-  def refine(params: Params, features, around, groups) -> Prediction:
-    return read(network.apply(params["context"], features, around, groups))
-
-  return ContextModel(init, Order(groups, taps, refine))
-
-
-def unless_first(
-  context: Float[Array, "b h w c"], groups: Int[Array, "h w"]
-) -> Float[Array, "b h w c"]:
-  """Returns the context with zeros where nothing can be known yet."""
-  return jnp.where(groups[:, :, None] > 0, context, 0)
+  return ContextModel(net.init, Order(groups, taps, refine))
 
 
 class Refinement(nn.Module):
@@ -119,7 +120,7 @@ class Refinement(nn.Module):
       2 * self.latent, self.taps, self.dtype, name="masked"
     )(around)
     if self.first_alone:
-      context = unless_first(context, groups)
+      context = neighbours.unless_first(context, groups)
     x = jnp.concatenate([features.astype(context.dtype), context], -1)
     for k, width in enumerate((10 * self.latent // 3, 8 * self.latent // 3)):
       x = nn.leaky_relu(nn.Dense(width, dtype=self.dtype, name=f"dense{k}")(x))

@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 
 from jaxlic.models.parts.channel_groups import split
+from tests.conftest import slow
 
 GROUPS = (2, 3, 4)
-GRIDS = [(1, 1), (1, 4), (3, 5), (4, 6)]
+GRIDS = [slow((1, 1)), slow((1, 4)), (3, 5), slow((4, 6))]
 
 
 @pytest.mark.parametrize("grid", GRIDS)
-def test_parts_put_together_are_the_latent(grid):
+def test_groups_put_together_are_the_latent(grid):
   y = jax.random.normal(jax.random.key(0), (2, *grid, sum(GROUPS)))
   whole = np.zeros(y.shape, np.float32)
-  for part in split(GROUPS, two_pass=2, stride=16):
-    whole[..., part.start : part.stop] += part.put(part.take(y), grid)
+  for group in split(GROUPS, two_pass=2, stride=16):
+    whole[..., group.channels] += group.put(group.take(y), grid)
   np.testing.assert_array_equal(whole, y)
 
 
@@ -31,9 +32,9 @@ def test_the_first_pass_holds_the_sites_of_even_parity():
   )
 
 
-def test_a_part_knows_what_was_coded_before_it():
-  parts = split(GROUPS, two_pass=1, stride=16)
-  assert [(p.name, p.start, p.stop, p.known) for p in parts] == [
+def test_a_group_knows_what_was_coded_before_it():
+  groups = split(GROUPS, two_pass=1, stride=16)
+  assert [(g.name, g.start, g.stop, g.known) for g in groups] == [
     ("y0a", 0, 2, 0),
     ("y0b", 0, 2, 2),
     ("y1", 2, 5, 2),

@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 
 from jaxlic import codec, models
-from jaxlic.codec import ordered
 from jaxlic.errors import JaxlicError
-from tests.conftest import TOY_OPTIONS, make_toy
+from jaxlic.types import Quality
+from tests.conftest import TOY_OPTIONS, make_toy, slow
 
 IMAGES = jax.random.uniform(jax.random.key(1), (2, 32, 32, 3))
-RATE = jnp.array([0.0, 1.5])
+QUALITY = Quality(jnp.array([0.0, 1.5]))
 
 
 # The others are made of the same networks.
 NAMES = [
   "lapped",
   "bmshj2018-factorized",
-  "bmshj2018-hyperprior",
+  slow("bmshj2018-hyperprior"),
   "mbt2018-mean",
   "mbt2018",
-  "cheng2020-attn",
-  "elic2022",
-  "ms2020",
+  slow("cheng2020-attn"),
+  slow("elic2022"),
+  slow("ms2020"),
   "theis2017",
 ]
 
@@ -43,7 +43,7 @@ def loss_of(model):
   keys = jax.random.split(jax.random.key(0), len(IMAGES))
 
   def loss(params):
-    outcome = built.apply(params, IMAGES, RATE, keys)
+    outcome = built.apply(params, IMAGES, QUALITY, keys)
     bits = sum(part.sum() for part in outcome.bits.values())
     error = (outcome.image - IMAGES) ** 2
     return bits / IMAGES[..., 0].size + 100 * error.mean()
@@ -51,7 +51,9 @@ def loss_of(model):
   return loss
 
 
-@pytest.mark.parametrize("name", ["lapped", "mbt2018-mean", "mbt2018"])
+@pytest.mark.parametrize(
+  "name", ["lapped", slow("mbt2018-mean"), slow("mbt2018")]
+)
 def test_bfloat16_gives_nearly_the_loss_of_float32(name):
   half, full = (loss_of(toy_in(d, name)) for d in ("bfloat16", "float32"))
   both = jax.jit(lambda params: (half(params), full(params)))
@@ -65,29 +67,31 @@ def test_bfloat16_gives_nearly_the_loss_of_float32(name):
 def test_parameters_and_all_between_networks_are_float32(name):
   model = toy_in("bfloat16", name)
 
-  def walk():
+  def everything():
     params = model.init(jax.random.key(0))
-    latents = codec.analyze(model, params, IMAGES, RATE)
-    context, predictions = {"rate": RATE}, []
-    for stage in model.stages:
-      prediction = ordered.predict(stage, params, context, (2, 2))
-      latent = latents[stage.spec.name]
-      context = stage.absorb(params, context, latent, (2, 2))
-      predictions.append(prediction)
+    latents = codec.analyze(model, params, IMAGES, QUALITY)
+    predictions = []
+
+    def value_of(stage, predict):
+      predictions.append(predict())
+      return latents[stage.spec.name]
+
+    context = codec.begin(QUALITY.level)
+    context = codec.walk(model, params, context, (2, 2), value_of)
     image = model.synthesize(params, context)
     return params, latents, predictions, context, image
 
-  types = {leaf.dtype for leaf in jax.tree.leaves(jax.eval_shape(walk))}
+  types = {leaf.dtype for leaf in jax.tree.leaves(jax.eval_shape(everything))}
   assert types == {jnp.dtype("float32")}
 
 
 def test_convolutions_compute_in_bfloat16_but_for_each_networks_last(name):
   loss = loss_of(toy_in("bfloat16", name))
   program = str(jax.make_jaxpr(loss)(make_toy(name)[2]))
-  found = re.findall(r":(\w+)\[[\d,]+\] = conv_general_dilated", program)
-  assert set(found) == {"bf16", "f32"}
+  types = re.findall(r":(\w+)\[[\d,]+\] = conv_general_dilated", program)
+  assert set(types) == {"bf16", "f32"}
   # An up-convolution is four, so that the last of a synthesis counts as such.
-  assert found.count("f32") < found.count("bf16")
+  assert types.count("f32") < types.count("bf16")
 
 
 @pytest.mark.parametrize("name", ["lapped", "mbt2018-mean", "mbt2018"])
