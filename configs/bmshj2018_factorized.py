@@ -13,14 +13,15 @@ To expect on Kodak, quality 1 to 8, from CompressAI's weights after 4 to 5
 """
 
 from configs import default
+from jaxlic.training import recipes
+from jaxlic.training.config import Config, Data, Optimizer
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
-  config = default.get_config()
-  config.model = default.published("bmshj2018-factorized")
-  config.data.batch = 8
-  config.data.smallest_scale = 0.5
-  config.optimizer.schedule = "plateau"
-  config.optimizer.factor = 0.1
-  return default.sized(config, size, width=6, latent=8)
+  """Returns every field that differs from the defaults."""
+  config = Config(
+    data=Data(batch=8, smallest_scale=0.5),
+    optimizer=Optimizer(schedule="plateau", factor=0.1),
+    model=recipes.published("bmshj2018-factorized"),
+  )
+  return default.flags(config, size, width=6, latent=8)

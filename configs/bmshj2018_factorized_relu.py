@@ -8,16 +8,12 @@ Recipe: that of the model with GDN, see configs/bmshj2018_factorized.py: the two
 To expect: no figures are published (not trained here).
 """
 
-from configs import default
+from configs import bmshj2018_factorized, default
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
-  config = default.get_config()
-  config.model = default.published("bmshj2018-factorized-relu")
+  """Returns every field that differs from configs/bmshj2018_factorized.py."""
+  config = bmshj2018_factorized.get_config(size)
+  config.model.name = "bmshj2018-factorized-relu"
   del config.model.options.norm
-  config.data.batch = 8
-  config.data.smallest_scale = 0.5
-  config.optimizer.schedule = "plateau"
-  config.optimizer.factor = 0.1
-  return default.sized(config, size, width=6, latent=8)
+  return config

@@ -9,13 +9,15 @@ To expect on Kodak, quality 1 to 6, from CompressAI's weights (not trained
 """
 
 from configs import default
+from jaxlic.training import recipes
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from the recipe of the zoo."""
-  config = default.zoo("cheng2020-anchor")
-  config.model.options.quality = 3
-  config.model.options.components = 1  # the paper's mixture: 3
-  for absent in ("latent", "norm"):
-    del config.model.options[absent]
-  return default.sized(config, size, width=6)
+  """Returns every field that differs from the recipe of the zoo."""
+  model = recipes.published(
+    "cheng2020-anchor",
+    quality=3,
+    components=1,  # the paper's mixture: 3
+  )
+  config = recipes.zoo(recipes.without(model, "latent", "norm"))
+  return default.flags(config, size, width=6)

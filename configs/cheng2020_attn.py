@@ -14,7 +14,7 @@ from configs import cheng2020_anchor, default
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/cheng2020_anchor.py."""
+  """Returns every field that differs from configs/cheng2020_anchor.py."""
   config = cheng2020_anchor.get_config(size)
   config.model.name = "cheng2020-attn"
   return config

@@ -12,15 +12,18 @@ To expect on Kodak, read off the paper's figure 7 (not trained here): 0.03 0.10
 """
 
 from configs import default
+from jaxlic.training.config import Config, Data, Loss, Model, Optimizer
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
-  config = default.get_config()
+  """Returns every field that differs from the defaults."""
   options = {"width": 192, "hyper_input": "gained", "surrogate": "universal"}
-  config.model = default.ConfigDict({"name": "cui2021", "options": options})
-  config.loss.balance = 0.0
-  config.data.batch = 8
-  config.optimizer.schedule = "step"
-  config.optimizer.update(steps=3_000_000, boundaries=(1_500_000,))
-  return default.sized(config, size, width=6)
+  config = Config(
+    data=Data(batch=8),
+    optimizer=Optimizer(
+      schedule="step", steps=3_000_000, boundaries=(1_500_000,)
+    ),
+    loss=Loss(balance=0.0),
+    model=Model("cui2021", options),
+  )
+  return default.flags(config, size, width=6)

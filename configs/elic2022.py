@@ -9,18 +9,20 @@ To expect on Kodak, the paper's curve (not trained here; its weights of the
 """
 
 from configs import default
+from jaxlic.training import recipes
+
+TINY = {"groups": (2, 3), "context_widths": (4, 4)}
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from the recipe of the zoo."""
-  config = default.zoo("elic2022")
-  del config.model.options.norm
-  config.model.options.update(
+  """Returns every field that differs from the recipe of the zoo."""
+  model = recipes.published(
+    "elic2022",
     width=192,
     latent=320,
     groups=(16, 16, 32, 64),  # the last group has the rest
     context_widths=(224, 128),
     surrogate="mixed",
   )
-  tiny = {"groups": (2, 3), "context_widths": (4, 4)}
-  return default.sized(config, size, width=6, latent=8, **tiny)
+  config = recipes.zoo(recipes.without(model, "norm"))
+  return default.flags(config, size, width=6, latent=8, **TINY)

@@ -16,6 +16,8 @@ To expect on Kodak, mbt2018-mean, from GainedVAE's weights (not trained here):
 from configs import default
 from jaxlic.errors import JaxlicError
 from jaxlic.models import BACKBONES
+from jaxlic.models.gained import GAINED_VAE
+from jaxlic.training import recipes
 
 SIZES = {
   "bmshj2018-hyperprior": {"width": 192, "latent": 320},
@@ -34,7 +36,7 @@ TINY = {
 
 
 def get_config(words: str = "mbt2018-mean") -> default.ConfigDict:
-  """Every field that differs from configs/default.py.
+  """Returns every field that differs from GainedVAE's recipe.
 
   Args:
     words: The backbone, and "toy" for a size that runs in seconds: "mbt2018",
@@ -51,6 +53,8 @@ def get_config(words: str = "mbt2018-mean") -> default.ConfigDict:
       f"a backbone is one of {', '.join(BACKBONES)}, got {name!r}; write "
       "--config=FILE:BACKBONE or --config=FILE:BACKBONE:toy"
     )
-  config = default.gained("gained", backbone=name, **SIZES.get(name, {}))
+  config = recipes.gained(
+    "gained", lambdas=GAINED_VAE, backbone=name, **SIZES.get(name, {})
+  )
   tiny = TINY.get(name, {"width": 6, "latent": 8})
-  return default.sized(config, size or "published", **tiny)
+  return default.flags(config, size or "published", **tiny)

@@ -53,56 +53,58 @@ row is a last phase for any release. Shrinking photographs
 """
 
 from configs import default
+from jaxlic.training.config import Config, Data, Eval, Loss, Model, Optimizer
+
+OPTIONS = {
+  "width": 96,  # of the hyper networks
+  "two_pass": 2,  # groups of channels that take two passes
+  "reach": 3,  # sites a side that a second pass sees
+  "predict_width": 96,
+  "predict_layers": 1,
+  "analysis_widths": (96, 144),  # at strides 8, 16
+  "analysis_blocks": (2, 2),
+  "synthesis_widths": (144, 96, 48),  # at strides 16, 8, 4
+  "synthesis_blocks": (3, 4, 4),
+  "surrogate": "mixed",  # or straight, for a last phase
+}
+TINY = {
+  "width": 12,
+  "groups": (6,),
+  "two_pass": 0,
+  "predict_width": 12,
+  "analysis_widths": (12, 18),
+  "synthesis_widths": (18, 12, 6),
+}
+SLOW = (
+  "forward",
+  "inverse",
+  "log_gain",
+  "log_inverse_gain",
+  "log_deviation",
+)
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
-  config = default.get_config()
-  config.start_from, config.start_partly = "lapped-1", True
-  config.log_every = 100
-  config.checkpoint_every = 500
-  config.eval.update(every=500, crop=256)
-  config.model = default.ConfigDict(
-    {
-      "name": "lapped",
-      "options": {
-        "width": 96,  # of the hyper networks
-        "two_pass": 2,  # groups of channels that take two passes
-        "reach": 3,  # sites a side that a second pass sees
-        "predict_width": 96,
-        "predict_layers": 1,
-        "analysis_widths": (96, 144),  # at strides 8, 16
-        "analysis_blocks": (2, 2),
-        "synthesis_widths": (144, 96, 48),  # at strides 16, 8, 4
-        "synthesis_blocks": (3, 4, 4),
-        "surrogate": "mixed",  # or straight, for a last phase
-      },
-    }
+  """Returns every field that differs from the defaults."""
+  config = Config(
+    # None of its weights are as small as a toy's.
+    start_from="" if size == "toy" else "lapped-1",
+    start_partly=True,
+    log_every=100,
+    checkpoint_every=500,
+    data=Data(batch=16, crop=128, resident=True),
+    eval=Eval(every=500, crop=256),
+    optimizer=Optimizer(
+      name="muon",
+      learning_rate=4e-4,
+      warmup_steps=200,
+      matrix_factor=2.0,
+      schedule="stable",
+      steps=1_000_000,
+      slow=SLOW,
+      slow_factor=0.2,
+    ),
+    loss=Loss(continuous=0.25, max_norm=20.0, average_decay=0.9995),
+    model=Model("lapped", OPTIONS),
   )
-  config.data.update(batch=16, crop=128, resident=True)
-  config.optimizer.update(name="muon", matrix_factor=2.0)
-  config.optimizer.update(learning_rate=4e-4, warmup_steps=200)
-  config.optimizer.update(schedule="stable", steps=1_000_000)
-  config.optimizer.slow = (
-    "forward",
-    "inverse",
-    "log_gain",
-    "log_inverse_gain",
-    "log_deviation",
-  )
-  config.optimizer.slow_factor = 0.2
-  config.loss.continuous = 0.25
-  config.loss.update(max_norm=20.0, average_decay=0.9995)
-  config = default.sized(
-    config,
-    size,
-    width=12,
-    groups=(6,),
-    two_pass=0,
-    predict_width=12,
-    analysis_widths=(12, 18),
-    synthesis_widths=(18, 12, 6),
-  )
-  if size == "toy":
-    config.start_from = ""  # none of its weights are so small
-  return config
+  return default.flags(config, size, **TINY)

@@ -11,11 +11,11 @@ To expect, as the paper is cited: BD-rates of -13 % against Cheng 2020,
 """
 
 from configs import default
+from jaxlic.training import recipes
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
-  config = default.lvqac("lvqac-cheng2020")
-  for absent in ("latent", "norm"):
-    del config.model.options[absent]
-  return default.sized(config, size, width=6)
+  """Returns every field that differs from the paper's recipe."""
+  config = recipes.lvqac("lvqac-cheng2020")
+  config.model = recipes.without(config.model, "latent", "norm")
+  return default.flags(config, size, width=6)

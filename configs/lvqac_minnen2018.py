@@ -13,9 +13,10 @@ To expect, as the paper is cited: BD-rates of -19 % against Minnen 2018,
 """
 
 from configs import default
+from jaxlic.training import recipes
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
-  config = default.lvqac("lvqac-minnen2018")
-  return default.sized(config, size, width=6, latent=8)
+  """Returns every field that differs from the paper's recipe."""
+  config = recipes.lvqac("lvqac-minnen2018")
+  return default.flags(config, size, width=6, latent=8)

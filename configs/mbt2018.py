@@ -9,9 +9,10 @@ To expect on Kodak, quality 1 to 8, from CompressAI's weights (not trained
 """
 
 from configs import default
+from jaxlic.training import recipes
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from the recipe of the zoo."""
-  config = default.zoo("mbt2018")
-  return default.sized(config, size, width=6, latent=8)
+  """Returns every field that differs from the recipe of the zoo."""
+  config = recipes.zoo(recipes.published("mbt2018"))
+  return default.flags(config, size, width=6, latent=8)

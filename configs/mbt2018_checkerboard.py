@@ -11,7 +11,7 @@ from configs import default, mbt2018
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/mbt2018.py."""
+  """Returns every field that differs from configs/mbt2018.py."""
   config = mbt2018.get_config(size)
   config.model.name = "mbt2018-checkerboard"
   config.model.options.surrogate = "mixed"

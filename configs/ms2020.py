@@ -12,20 +12,23 @@ To expect on Kodak, the paper's curve (not trained here; its weights of the
 """
 
 from configs import default
+from jaxlic.training import recipes
+from jaxlic.training.config import Config, Data, Optimizer
+
+TINY = {"slices": 2, "hyper_widths": (6, 7, 8), "slice_widths": (7, 6)}
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
-  config = default.get_config()
-  config.model = default.published("ms2020")
-  config.model.options.update(
+  """Returns every field that differs from the defaults."""
+  model = recipes.published(
+    "ms2020",
     slices=10,
     support=5,  # slices that a prediction sees at most
     hyper_widths=(192, 256, 320),
     slice_widths=(224, 128),
     surrogate="mixed",
   )
-  config.data.batch = 8
-  config.optimizer.steps = 1_000_000
-  tiny = {"hyper_widths": (6, 7, 8), "slice_widths": (7, 6)}
-  return default.sized(config, size, width=6, latent=8, slices=2, **tiny)
+  config = Config(
+    data=Data(batch=8), optimizer=Optimizer(steps=1_000_000), model=model
+  )
+  return default.flags(config, size, width=6, latent=8, **TINY)

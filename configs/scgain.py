@@ -10,11 +10,13 @@ To expect: no figures are published; configs/comparisons/scgain.py is a small
 """
 
 from configs import default
+from jaxlic.models.gained import GAINED_VAE
+from jaxlic.training import recipes
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
-  config = default.gained("scgain")
-  config.model.options.update(width=128, latent=192, hidden=128)
-  tiny = {"width": 6, "latent": 8, "hidden": 5}
-  return default.sized(config, size, **tiny)
+  """Returns every field that differs from GainedVAE's recipe."""
+  config = recipes.gained(
+    "scgain", lambdas=GAINED_VAE, width=128, latent=192, hidden=128
+  )
+  return default.flags(config, size, width=6, latent=8, hidden=5)

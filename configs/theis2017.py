@@ -18,10 +18,11 @@ To expect on Kodak, the paper's ensemble with its scales (not trained here):
 """
 
 from configs import default
+from jaxlic.training import recipes
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
-  config = default.theis2017("theis2017")
+  """Returns every field that differs from the paper's recipe."""
+  config = recipes.theis2017("theis2017")
   config.optimizer.open_window = 500
-  return default.sized(config, size, width=6, latent=8)
+  return default.flags(config, size, width=6, latent=8)

@@ -9,11 +9,12 @@ To expect: nothing is published, nor trained here at this size.
 """
 
 from configs import default
+from jaxlic.training import recipes
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
-  config = default.theis2017(
+  """Returns every field that differs from the paper's recipe."""
+  config = recipes.theis2017(
     "theis2017-mixture",
     density="mixture",
     components=2,
@@ -22,4 +23,4 @@ def get_config(size: str = "published") -> default.ConfigDict:
     open_at_first=0,
   )
   config.data.smallest_scale = 0.125
-  return default.sized(config, size, width=6, latent=8)
+  return default.flags(config, size, width=6, latent=8)

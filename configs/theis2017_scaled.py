@@ -12,17 +12,25 @@ Recipe: Theis, Shi, Cunningham, Huszar, "Lossy image compression with
 To expect: see configs/theis2017.py.
 """
 
+from dataclasses import replace
+
 from configs import default
+from jaxlic.training import recipes
 
 
 def get_config(size: str = "published") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
-  config = default.theis2017(
+  """Returns every field that differs from the paper's recipe."""
+  config = recipes.theis2017(
     "theis2017-scaled",
     lambdas=(0.005, 0.02, 0.1),  # of the levels, lowest rate first
     follow=True,  # or False: the density stays, as in the paper's eq. 9
   )
   config.loss.balance = 0.0
-  config.optimizer.update(learning_rate=1e-3, schedule="power", steps=10_000)
-  config.optimizer.only = ("log_scale",)
-  return default.sized(config, size, width=6, latent=8)
+  config.optimizer = replace(
+    config.optimizer,
+    learning_rate=1e-3,
+    schedule="power",
+    steps=10_000,
+    only=("log_scale",),
+  )
+  return default.flags(config, size, width=6, latent=8)

@@ -13,9 +13,8 @@ import jaxlic
 from configs import default
 from jaxlic import codec, models, training
 from jaxlic.errors import JaxlicError
-from jaxlic.training import config as configuration
-from jaxlic.training import optimizer
-from tests.conftest import make_params, over_devices
+from jaxlic.training.config import check
+from tests.conftest import make_params, over_devices, slow
 
 FOLDER = Path(jaxlic.__file__).parents[1] / "configs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -37,8 +36,8 @@ def test_every_model_has_a_configuration():
 def test_the_published_size_fits_its_model_and_training(name):
   config = get(name, "published")
   model = models.make(config.model.name, **config.model.options)
-  configuration.check(config, model, devices=1)
-  optimizer.make(config.optimizer)
+  check(config, model, devices=1)
+  training.make_optimizer(config.optimizer, model.spec)
 
 
 @pytest.mark.parametrize("size", ["published", "toy"])
@@ -46,7 +45,7 @@ def test_the_published_size_fits_its_model_and_training(name):
 def test_every_backbone_has_a_gained_configuration(name, size):
   config = get("gained", f"{name}:{size}")
   model = models.make(config.model.name, **config.model.options)
-  configuration.check(config, model, devices=1)
+  check(config, model, devices=1)
   assert model.spec.levels == 8
 
 
@@ -61,7 +60,7 @@ def test_compared_models_fit_their_training(name):
   for word in getattr(module, "NAMES", getattr(module, "MODELS", [None])):
     config = module.get_config(word) if word else module.get_config()
     model = models.make(config.model.name, **config.model.options)
-    configuration.check(config, model, devices=1)
+    check(config, model, devices=1)
 
 
 def toy(name):
@@ -71,7 +70,7 @@ def toy(name):
   model = models.make(
     config.model.name, dtype=config.dtype, **config.model.options
   )
-  configuration.check(config, model, devices=1)
+  check(config, model, devices=1)
   # Hyper latents that round to 0 pass no ReLU whose bias is 0: hence noise.
   params = make_params(model, last=1.0)
   return config, model._replace(init=lambda _: params), params
@@ -81,7 +80,7 @@ def toy(name):
 ALIKE = {
   "bmshj2018_factorized_relu": "bmshj2018_factorized",
   "cheng2020_anchor_checkerboard": "cheng2020_anchor",
-  "gained": "mbt2018_mean, and test_training.py",
+  "gained": "mbt2018_mean, and training/test_loss.py",
   "lvqac_cheng2020": "lvqac_minnen2018 and cheng2020_anchor",
   "mbt2018_checkerboard": "mbt2018",
   "theis2017_scaled": "theis2017, and a step below",
@@ -94,7 +93,11 @@ def crops(config):
   return jnp.asarray(values, jnp.uint8)
 
 
-@pytest.mark.parametrize("name", NAMES)
+# Those of which every training, and most models, are made.
+FAST = ("lapped", "mbt2018", *ALIKE)
+
+
+@pytest.mark.parametrize("name", [n if n in FAST else slow(n) for n in NAMES])
 def test_every_part_of_the_toy_has_a_gradient_in_bfloat16(name):
   config, model, params = toy(name)
   loss = training.make_loss(model, codec.make(model), config.loss)
@@ -121,15 +124,15 @@ def test_every_part_of_the_toy_has_a_gradient_in_bfloat16(name):
 
 # Those with parts of the optimizer to themselves, and the fastest of the rest.
 @pytest.mark.parametrize(
-  "name", ["bmshj2018_factorized", "theis2017", "theis2017_scaled"]
+  "name", ["bmshj2018_factorized", slow("theis2017"), slow("theis2017_scaled")]
 )
 def test_the_toy_takes_a_step_in_bfloat16(name):
   config, model, params = toy(name)
-  chain = optimizer.make(config.optimizer)
+  optimizer = training.make_optimizer(config.optimizer, model.spec)
 
   def run(images, index):
-    state = training.init_state(model, chain, config)
-    step = training.make_step(model, codec.make(model), chain, config)
+    state = training.init_state(model, optimizer, config)
+    step = training.make_step(model, codec.make(model), optimizer, config)
     return over_devices(step)(state, images, index)
 
   state = jax.jit(run)(crops(config)[None], np.arange(2, dtype=np.uint32)[None])
@@ -138,12 +141,12 @@ def test_the_toy_takes_a_step_in_bfloat16(name):
   types = {leaf.dtype for leaf in jax.tree.leaves(state.params)}
   assert types == {jnp.dtype("float32")}
   # Adam's second moments tell what had a gradient.
-  found = dict.fromkeys(params, False)
+  learns = dict.fromkeys(params, False)
   for path, leaf in jax.tree_util.tree_leaves_with_path(state.optimizer):
     names = [getattr(key, "key", getattr(key, "name", None)) for key in path]
     if "nu" in names:
-      found[names[names.index("nu") + 1]] |= bool(np.any(leaf))
-  assert {group for group, learns in found.items() if learns} == set(
+      learns[names[names.index("nu") + 1]] |= bool(np.any(leaf))
+  assert {group for group, moves in learns.items() if moves} == set(
     config.optimizer.only or params
   ) - {"mask"}
 
@@ -190,7 +193,7 @@ def test_what_makes_no_sense_is_one_line(field, value, match):
   config.update_from_flattened_dict({field: value})
   model = models.make(config.model.name, **config.model.options)
   with pytest.raises(JaxlicError, match=match):
-    configuration.check(config, model, devices=1)
+    check(config, model, devices=1)
 
 
 @pytest.mark.parametrize(
@@ -216,14 +219,14 @@ def test_fields_that_do_not_fit_each_other_are_one_line(fields, match):
   config.update_from_flattened_dict(fields)
   model = models.make(config.model.name, **config.model.options)
   with pytest.raises(JaxlicError, match=match):
-    configuration.check(config, model, devices=1)
+    check(config, model, devices=1)
 
 
 def test_evaluations_that_never_come_may_be_at_any_step():
   config = get("bmshj2018_factorized", "toy")
   config.eval.every = 7
   model = models.make(config.model.name, **config.model.options)
-  configuration.check(config, model, devices=1)
+  check(config, model, devices=1)
 
 
 def test_an_unknown_size_is_an_error():

@@ -1,115 +1,27 @@
 """What `train.py` does as processes, and what can be made of its directory."""
 
-import csv
-import os
 import random
 import re
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from PIL import Image
 
-import jaxlic
 from jaxlic import cli, zoo
 from jaxlic.training.run import load_average
+from tests.conftest import slow
+from tests.trainer import make_trainer
 
-ROOT = Path(jaxlic.__file__).parents[1]
-CONFIG = ROOT / "configs" / "bmshj2018_factorized.py"
 STEPS = 10
 MANY = "--config.optimizer.steps=100000"
-RESIDENT = (
-  "--config.data.resident",
-  "--config.data.draw=pixels",
-  "--config.log_every=5",
-)
-
-
-class Trainer:
-  """Starts train.py in a folder with photographs."""
-
-  def __init__(self, folder):
-    self.folder = folder
-    self.started = []
-
-  def environment(self, devices=1):
-    force = f"--xla_force_host_platform_device_count={devices}"
-    return os.environ | {
-      "JAX_PLATFORMS": "cpu",
-      # More than a few CPU devices need a thread each, whatever the cores.
-      "NPROC": "32",
-      # Compile quickly, and once.
-      "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-      "XLA_FLAGS": force,
-      "JAX_COMPILATION_CACHE_DIR": str(self.folder / "cache"),
-      "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-      "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
-
-  def start(self, workdir, *words, devices=1, blocks="unlimited"):
-    """Starts a process whose files have at most so many blocks each."""
-    limited = ["sh", "-c", f'ulimit -f {blocks} && exec "$@"', "sh"]
-    process = subprocess.Popen(
-      [*limited, sys.executable, ROOT / "train.py", f"--config={CONFIG}:toy"]
-      + ["--config.data.folder=photos", f"--workdir={workdir}", *words],
-      cwd=self.folder,
-      env=self.environment(devices),
-      stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE,
-      text=True,
-    )
-    self.started.append(process)
-    return process
-
-  def end(self):
-    """Ends what a test that failed has left."""
-    for process in self.started:
-      if process.poll() is None:
-        process.kill()
-        process.communicate()
-    self.started.clear()
-
-  def run(self, workdir, *words, **options):
-    """Returns the exit code, and what was printed."""
-    process = self.start(workdir, *words, **options)
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
-
-  def losses(self, workdir):
-    with open(self.folder / workdir / "train.csv") as file:
-      return [float(row["loss"]) for row in csv.DictReader(file)]
-
-  def wait_for(self, workdir, step):
-    """Waits until a step, or a later one, was saved."""
-    folder = self.folder / workdir / "checkpoints"
-    for _ in range(3000):
-      names = [path.parent.name for path in folder.glob("*/commit_*")]
-      # Orbax gives what is not finished other names.
-      if any(name.isdecimal() and int(name) >= step for name in names):
-        return
-      time.sleep(0.1)
-    raise TimeoutError(f"{workdir} never saved step {step}")
 
 
 @pytest.fixture(scope="module")
 def trainer(tmp_path_factory):
-  folder = tmp_path_factory.mktemp("train")
-  (folder / "photos" / "nested").mkdir(parents=True)
-  (folder / "held").mkdir()
-  values = np.random.default_rng(0)
-  names = ["photos/0.png", "photos/1.jpg", "photos/nested/2.webp", "held/3.png"]
-  for i, name in enumerate(names):
-    small = Image.fromarray(values.integers(0, 256, (9, 8, 3), np.uint8))
-    small.resize((72 + i, 80)).save(folder / name)
-  (folder / "photos" / "broken.png").write_text("no image")
-  return Trainer(folder)
+  return make_trainer(tmp_path_factory.mktemp("train"))
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +46,7 @@ def long(trainer):
   return trainer.losses("long")
 
 
+@pytest.mark.newest
 def test_a_run_logs_its_steps_and_what_it_left_out(trainer, alone):
   out, err = alone
   assert out.startswith("devices: 1 (cpu), 1 in this process; processes: 1\n")
@@ -141,8 +54,10 @@ def test_a_run_logs_its_steps_and_what_it_left_out(trainer, alone):
   assert len(trainer.losses("alone")) == STEPS and "nan" not in out
   assert "eval 10  quality 0  loss" in out
   assert "left out 1 unreadable files: broken.png" in err
+  assert "donated" not in err  # a step takes over all of its state's memory
 
 
+@pytest.mark.newest
 def test_a_run_leaves_what_explains_it(trainer, alone):
   names = {path.name for path in (trainer.folder / "alone").iterdir()}
   assert names == {
@@ -156,6 +71,7 @@ def test_a_run_leaves_what_explains_it(trainer, alone):
   }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", [2, 8])
 def test_devices_share_the_work_without_changing_the_result(
   trainer, alone, devices
@@ -169,34 +85,15 @@ def test_devices_share_the_work_without_changing_the_result(
   )
 
 
+@pytest.mark.slow
 def test_hosts_share_the_work_without_changing_the_result(trainer, alone):
-  assert run_hosts(trainer, "hosts") == [0, 0]
+  assert trainer.run_hosts("hosts") == [0, 0]
   np.testing.assert_allclose(
     trainer.losses("hosts"), trainer.losses("alone"), rtol=1e-5
   )
 
 
-def run_hosts(trainer, workdir, *words, act=lambda processes: None):
-  """Runs two processes that find each other on this machine."""
-  with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    port = free.getsockname()[1]
-  processes = [
-    trainer.start(
-      workdir,
-      f"--coordinator=127.0.0.1:{port}",
-      "--num_processes=2",
-      f"--process_id={i}",
-      *words,
-    )
-    for i in range(2)
-  ]
-  act(processes)
-  for process in processes:
-    process.communicate(timeout=300)
-  return [process.returncode for process in processes]
-
-
+@pytest.mark.newest
 def test_a_run_continues_on_another_number_of_devices(trainer, alone):
   shutil.copytree(trainer.folder / "alone", trainer.folder / "moved")
   shutil.rmtree(trainer.folder / "moved" / "checkpoints" / "10")
@@ -207,54 +104,7 @@ def test_a_run_continues_on_another_number_of_devices(trainer, alone):
   )
 
 
-@pytest.fixture(scope="module")
-def resident(trainer):
-  """Losses of a run whose crops the device draws, in windows of five steps."""
-  code, _, err = trainer.run("resident", *RESIDENT)
-  assert code == 0, err
-  return trainer.losses("resident")
-
-
-@pytest.mark.parametrize("devices", [2, 8])
-def test_devices_draw_the_same_crops_many_steps_at_once(
-  trainer, resident, devices
-):
-  workdir, many = f"resident-{devices}", "--config.data.dispatch=5"
-  code, _, err = trainer.run(workdir, *RESIDENT, many, devices=devices)
-  assert code == 0, err
-  # As above: sums in another order.
-  np.testing.assert_allclose(trainer.losses(workdir), resident, rtol=1e-5)
-
-
-def test_a_resident_run_goes_on_with_more_steps_at_once(trainer, resident):
-  shutil.copytree(trainer.folder / "resident", trainer.folder / "resumed")
-  shutil.rmtree(trainer.folder / "resumed" / "checkpoints" / "10")
-  code, out, err = trainer.run(
-    "resumed", *RESIDENT, "--config.data.dispatch=5", "--change_config"
-  )
-  assert code == 0 and "starting at step 5\n" in out, err
-  # Other programs round otherwise: one of one step, and one of five.
-  np.testing.assert_allclose(trainer.losses("resumed"), resident, rtol=1e-5)
-
-
-def test_a_resident_run_goes_on_bit_for_bit(trainer, resident):
-  many = (*RESIDENT, "--config.data.dispatch=5")
-  for workdir, steps in (("many", 10), ("parts", 5), ("parts", 10)):
-    last = f"--config.optimizer.steps={steps}"
-    code, _, err = trainer.run(workdir, *many, last, "--change_config")
-    assert code == 0, err
-  assert trainer.losses("parts") == trainer.losses("many")
-  averages = [
-    load_average(trainer.folder / name)[1] for name in ("parts", "many")
-  ]
-  jax.tree.map(np.testing.assert_array_equal, *averages)
-
-
-def test_hosts_draw_the_same_crops(trainer, resident):
-  assert run_hosts(trainer, "drawn", *RESIDENT) == [0, 0]
-  np.testing.assert_allclose(trainer.losses("drawn"), resident, rtol=1e-5)
-
-
+@pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit(trainer, long):
   for step in (5, 25):
     process = trainer.start("killed", "--config.optimizer.steps=60")
@@ -271,6 +121,7 @@ def test_a_killed_run_goes_on_bit_for_bit(trainer, long):
   jax.tree.map(np.testing.assert_array_equal, *averages)
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_exits(trainer, long):
   process = trainer.start("asked", MANY)
   trainer.wait_for("asked", 5)
@@ -291,6 +142,7 @@ def test_sigterm_saves_and_exits(trainer, long):
   assert losses[:both] == long[:both]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_one_host_stops_both_after_one_step(trainer, number):
   def ask(processes):
@@ -298,12 +150,13 @@ def test_a_signal_to_one_host_stops_both_after_one_step(trainer, number):
     processes[1].send_signal(number)
 
   workdir = f"hosts-{number.name}"
-  assert run_hosts(trainer, workdir, MANY, act=ask) == [0, 0]
+  assert trainer.run_hosts(workdir, MANY, act=ask) == [0, 0]
   saved = (trainer.folder / workdir / "checkpoints").iterdir()
   last = max(int(path.name) for path in saved)
   assert last == len(trainer.losses(workdir)) < 100_000
 
 
+@pytest.mark.newest
 def test_a_run_becomes_a_codec(trainer, alone, capsys):
   folder, codec = trainer.folder / "alone", trainer.folder / "codec"
   words = ["export", str(folder), str(codec), "--checkpoint", "best"]
@@ -326,6 +179,7 @@ def test_a_finished_run_tells_how_to_go_on(trainer, alone):
   assert "last step, 10; raise optimizer.steps with --change_config" in out
 
 
+@pytest.mark.slow
 def test_a_run_that_comes_to_nothing_names_its_last_checkpoint(trainer, alone):
   shutil.copytree(trainer.folder / "alone", trainer.folder / "lost")
   code, _, err = trainer.run(
@@ -341,6 +195,7 @@ def test_a_run_that_comes_to_nothing_names_its_last_checkpoint(trainer, alone):
   assert "last good checkpoint is " in err and "lost/checkpoints/10" in err
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_what_was_saved(trainer, alone):
   shutil.copytree(trainer.folder / "alone", trainer.folder / "full")
   code, _, err = trainer.run(
@@ -359,10 +214,10 @@ def test_a_full_disk_keeps_what_was_saved(trainer, alone):
 @pytest.mark.parametrize(
   ("word", "match"),
   [
-    ("--config.data.folder=missing", "missing: no such folder"),
-    (
+    slow("--config.data.folder=missing", "missing: no such folder"),
+    slow(
       "--config.data.batchsize=3",
-      "has no field data.batchsize; see configs",
+      "has no field data.batchsize; see jaxlic/training/config",
     ),
     ("--config.seed=1", "holds a run with seed 0, not 1"),
   ],

@@ -9,6 +9,8 @@ Took 7 minutes each on one core of an AMD EPYC, ms2020 25. Kodak, rounded
 
 from configs import default
 from jaxlic.errors import JaxlicError
+from jaxlic.training import recipes
+from jaxlic.training.config import Config, Eval
 
 MODELS = {
   "mbt2018-mean": {},
@@ -25,14 +27,13 @@ MODELS = {
 
 
 def get_config(name: str = "mbt2018-mean") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
+  """Returns every field that differs from the defaults."""
   if name not in MODELS:
     raise JaxlicError(
       f"the models compared are {', '.join(MODELS)}, got {name!r}; choose one"
     )
-  config = default.get_config()
-  config.model = default.published(name)
-  config.model.options.update(width=32, latent=48, surrogate="mixed")
-  config.model.options.update(MODELS[name])
-  config.eval.every = 3_000
-  return default.short(config, steps=3_000)
+  options = {"width": 32, "latent": 48, "surrogate": "mixed"} | MODELS[name]
+  config = Config(
+    eval=Eval(every=3_000), model=recipes.published(name, **options)
+  )
+  return default.flags(recipes.short(config, steps=3_000))

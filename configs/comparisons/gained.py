@@ -11,6 +11,8 @@ Took 7 minutes for 3,000 steps on one core of an AMD EPYC. Kodak, real files:
 
 from configs import default
 from jaxlic.errors import JaxlicError
+from jaxlic.training import recipes
+from jaxlic.training.config import Config, Loss, Model
 
 LAMBDAS = (0.0035, 0.0130, 0.0483)
 STEPS = 3_000  # per level
@@ -18,21 +20,15 @@ NAMES = ("gained", *(f"single{level}" for level in range(len(LAMBDAS))))
 
 
 def get_config(name: str = "gained") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
+  """Returns every field that differs from the defaults."""
   if name not in NAMES:
     raise JaxlicError(
       f"the models compared are {', '.join(NAMES)}, got {name!r}; choose one"
     )
-  config = default.get_config()
   options = {"width": 32, "latent": 48}
-  config.model = default.ConfigDict(
-    {"name": "mbt2018-mean", "options": options}
-  )
-  steps = STEPS
   if name == "gained":
-    config.model.name = name
-    config.model.options.update(lambdas=LAMBDAS)
-    steps *= len(LAMBDAS)
-  else:
-    config.loss.lambdas = (LAMBDAS[NAMES.index(name) - 1],)
-  return default.short(config, steps)
+    config = Config(model=Model(name, options | {"lambdas": LAMBDAS}))
+    return default.flags(recipes.short(config, STEPS * len(LAMBDAS)))
+  loss = Loss(lambdas=(LAMBDAS[NAMES.index(name) - 1],))
+  config = Config(loss=loss, model=Model("mbt2018-mean", options))
+  return default.flags(recipes.short(config, STEPS))

@@ -16,6 +16,8 @@ Took 40 minutes and 8 each on one core of an AMD EPYC. Kodak, real files, of
 
 from configs import default
 from jaxlic.errors import JaxlicError
+from jaxlic.training import recipes
+from jaxlic.training.config import Config, Model
 
 LAMBDAS = (0.0032, 0.0150, 0.0450)
 VARIANTS = {
@@ -30,19 +32,19 @@ NAMES = ("base", *VARIANTS)
 
 
 def get_config(name: str = "base") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
+  """Returns every field that differs from the defaults."""
   if name not in NAMES:
     raise JaxlicError(
       f"what is compared is {', '.join(NAMES)}, got {name!r}; choose one"
     )
-  config = default.short(default.get_config(), steps=12_000)
   options = {"lambdas": LAMBDAS, "width": 32, "latent": 48}
   options |= {"backbone": "mbt2018-checkerboard", "surrogate": "noise"}
   if name != "base":
     options |= {"backbone": "lvqac-minnen2018", "order": "checkerboard"}
     options |= {"surrogate": "mixed"} | VARIANTS[name]
-    config.optimizer.update(learning_rate=5e-4, steps=2_400)
+  config = recipes.short(Config(model=Model("gained", options)), steps=12_000)
+  if name != "base":
+    config.optimizer.learning_rate, config.optimizer.steps = 5e-4, 2_400
     config.loss.temperature_steps = 2_400
     config.checkpoint_every = 1_200
-  config.model = default.ConfigDict({"name": "gained", "options": options})
-  return config
+  return default.flags(config)

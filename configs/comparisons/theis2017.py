@@ -18,6 +18,8 @@ Kodak, real files, of `scales`: 0.578 bpp 26.79 dB, 0.926 bpp 27.48 dB, 1.300
 
 from configs import default
 from jaxlic.errors import JaxlicError
+from jaxlic.training import recipes
+from jaxlic.training.config import Config, Model
 
 SIZE = {"width": 32, "latent": 32}
 SCALES = {"density": "scales", "components": 6}
@@ -36,24 +38,24 @@ NAMES = (*TRAINED, *CHANGED)
 
 
 def get_config(name: str = "scales") -> default.ConfigDict:
-  """Every field that differs from configs/default.py."""
+  """Returns every field that differs from the defaults."""
   if name not in NAMES:
     raise JaxlicError(
       f"what is compared is {', '.join(NAMES)}, got {name!r}; choose one"
     )
-  config = default.short(default.get_config(), steps=2_000)
   options = SIZE | (TRAINED | CHANGED)[name] | {"quality": 2}
-  config.model = default.ConfigDict({"name": "theis2017", "options": options})
+  options |= SCALES if name in CHANGED else {}
+  config = recipes.short(Config(model=Model("theis2017", options)), steps=2_000)
+  optimizer = config.optimizer
   if name == "incremental":
-    config.optimizer.update(open_window=20, open_threshold=0.05)
-    config.optimizer.open_factor = 1.0
+    optimizer.open_window, optimizer.open_threshold = 20, 0.05
+    optimizer.open_factor = 1.0
   if name in CHANGED:
-    config.model.options.update(SCALES)
-    config.optimizer.update(learning_rate=1e-2, steps=1_000)
-    config.optimizer.only = ("y_density",)
+    optimizer.learning_rate, optimizer.steps = 1e-2, 1_000
+    optimizer.only = ("y_density",)
   if name == "refit":
-    config.optimizer.steps = 400
+    optimizer.steps = 400
   if name.startswith("retarget"):
     config.model.name = "theis2017-scaled"
-    config.optimizer.only = ("log_scale",)
-  return config
+    optimizer.only = ("log_scale",)
+  return default.flags(config)

@@ -1,34 +1,48 @@
-"""Training: a step, its optimizer, and what a run leaves behind."""
+"""Training: a step, its optimizer, and what a run leaves behind.
 
-from jaxlic.training.step import (
-  AXIS,
-  DISTORTIONS,
-  State,
-  added,
-  begin_with,
-  fitting,
-  init_state,
+    config = Config(model=Model("mbt2018-mean", {"quality": 4}))
+    model = models.make(config.model.name, **config.model.options)
+    check(config, model, devices=jax.device_count())
+    optimizer = make_optimizer(config.optimizer, model.spec)
+    state = init_state(model, optimizer, config)
+    step = make_step(model, codec.make(model), optimizer, config)
+
+`feed.feed_step` maps the step over devices, and gives it photographs; `run.Run`
+keeps checkpoints. `train.py`, in the repository, puts all of it together.
+"""
+
+from jaxlic.training.config import Config, Model, check
+from jaxlic.training.loss import (
   make_loss,
-  make_resident_step,
-  make_step,
-  part_names,
+  metric_names,
   rate_distortion,
-  unfitting,
   weights,
 )
+from jaxlic.training.optimizer import make as make_optimizer
+from jaxlic.training.step import (
+  AXIS,
+  State,
+  init_state,
+  make_resident_step,
+  make_step,
+)
+from jaxlic.training.warm_start import added, begin_with, fitting, unfitting
 
 __all__ = [
   "AXIS",
-  "DISTORTIONS",
+  "Config",
+  "Model",
   "State",
   "added",
   "begin_with",
+  "check",
   "fitting",
   "init_state",
   "make_loss",
+  "make_optimizer",
   "make_resident_step",
   "make_step",
-  "part_names",
+  "metric_names",
   "rate_distortion",
   "unfitting",
   "weights",

@@ -124,8 +124,8 @@ def put(tree: Any) -> Any:
   return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
-def own(tree: Any) -> Any:
-  """Returns replicated arrays as the first device of this process has them."""
+def unreplicate(tree: Any) -> Any:
+  """Returns what `replicate` did, as this process's first device has it."""
   return jax.tree.map(lambda x: x.addressable_data(0), tree)
 
 

@@ -13,9 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxlic import metrics, training
+from jaxlic import metrics
 from jaxlic.data import images
 from jaxlic.errors import JaxlicError
+from jaxlic.training import devices
+from jaxlic.training.logs import Logs
+from jaxlic.training.loss import metric_names, rate_distortion, weights
+from jaxlic.training.step import State
 from jaxlic.types import Codec, Model, Outcome, Params
 
 Picture = UInt8[np.ndarray, "H W 3"]
@@ -31,8 +35,50 @@ class Held(NamedTuple):
 class Result(NamedTuple):
   """What was measured on one process's photographs."""
 
-  sums: np.ndarray  # [levels, parts] float64, parts as training.part_names
+  sums: np.ndarray  # [levels, metrics] float64, as loss.metric_names
   shown: list[Picture]  # original and reconstruction, side by side
+
+
+class HeldOut(NamedTuple):
+  """What a run evaluates beside its loop."""
+
+  config: Any  # that of the run
+  model: Model  # at full precision
+  codec: Codec
+  held: Held
+
+  @classmethod
+  def load(cls, config: Any, model: Model, codec: Codec) -> "HeldOut | None":
+    """Returns this process's share of eval.folder; None if that is empty.
+
+    Raises:
+      JaxlicError: See `load`.
+    """
+    if not config.eval.folder:
+      return None
+    held = load(
+      config.eval,
+      distortion=config.loss.distortion,
+      process=jax.process_index(),
+      processes=jax.process_count(),
+    )
+    return cls(config, model, codec, held)
+
+  def evaluate(self, state: State, step: int, logs: Logs) -> float:
+    """Evaluates the moving average, logs it, and returns its loss."""
+    loss = self.config.loss
+    result = evaluate(
+      self.model,
+      self.codec,
+      devices.unreplicate(state.average),
+      self.held.photos,
+      loss,
+      pictures=self.config.eval.pictures,
+    )
+    sums = devices.sum_over_processes(result.sums)
+    means = points(self.model, loss, sums, self.held.count)
+    logs.evaluation(step, means, result.shown)
+    return mean_loss(self.model, loss, means)
 
 
 def load(
@@ -86,8 +132,8 @@ def evaluate(
   `config` is that of the loss. Reconstructions are rounded to 8 bits. The first
   `pictures` photographs are shown at the middle level.
   """
-  lambdas = training.weights(model.spec, config)
-  names = training.part_names(model, config)
+  lambdas = weights(model.spec, config)
+  names = metric_names(model, config)
   sums, shown = np.zeros((len(lambdas), len(names))), []
   for level, weight in enumerate(lambdas):
     for i, photo in enumerate(photos):
@@ -95,8 +141,8 @@ def evaluate(
       outcome = codec.evaluate(params, image, float(level))
       pixels = np.round(np.asarray(outcome.image) * 255)
       rounded = outcome._replace(image=pixels / np.float32(255))
-      found = _measure(rounded, image, weight, config.distortion)
-      sums[level] += [found[name] for name in names]
+      values = _measure(rounded, image, weight, config.distortion)
+      sums[level] += [values[name] for name in names]
       if level == len(lambdas) // 2 and i < pictures:
         shown.append(np.concatenate([photo, pixels.astype(np.uint8)], 1))
   return Result(sums, shown)
@@ -106,7 +152,7 @@ def points(
   model: Model, config: Any, sums: np.ndarray, count: int
 ) -> list[dict[str, float]]:
   """Returns the means over `count` photographs, a dictionary per level."""
-  names = training.part_names(model, config)
+  names = metric_names(model, config)
   return [
     {"quality": float(level)}
     | dict(zip(names, (row / count).tolist(), strict=True))
@@ -115,11 +161,11 @@ def points(
 
 
 def mean_loss(
-  model: Model, config: Any, found: list[dict[str, float]]
+  model: Model, config: Any, means: list[dict[str, float]]
 ) -> float:
   """Returns the loss that training lowers, balanced over the levels."""
-  lambdas = np.array(training.weights(model.spec, config))
-  losses = np.array([point["loss"] for point in found])
+  lambdas = np.array(weights(model.spec, config))
+  losses = np.array([point["loss"] for point in means])
   shares = lambdas / lambdas.mean()
   return float((losses / shares**config.balance).mean())
 
@@ -127,15 +173,15 @@ def mean_loss(
 def _measure(
   outcome: Outcome, image: np.ndarray, weight: float, distortion: str
 ) -> dict[str, float]:
-  """The parts of one image's loss."""
-  bits, shown, original, weights = jax.tree.map(
+  """The metrics of one image."""
+  bits, shown, original, lambdas = jax.tree.map(
     lambda x: jnp.asarray(x, jnp.float32)[None],
     (outcome.bits, outcome.image, image, weight),
   )
-  _, parts = training.rate_distortion(
-    Outcome(shown, bits), original, weights, distortion
+  _, values = rate_distortion(
+    Outcome(shown, bits), original, lambdas, distortion
   )
-  return {name: float(value[0]) for name, value in parts.items()}
+  return {name: float(value[0]) for name, value in values.items()}
 
 
 def _check_size(path: Path, photo: Picture, distortion: str) -> None:

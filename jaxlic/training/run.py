@@ -6,11 +6,8 @@ is beside them is that of `workdir` and `logs`.
 Checkpoints hold arrays of the host, each once, so that a run continues on
 another number of devices or hosts. For the same reason the position in the data
 is the number of the next example and not the state of each process's iterator.
-Saving goes on beside the training; a checkpoint has its name only once it is
-whole. The last two are kept, and the one with the least loss.
 """
 
-import contextlib
 import json
 import logging
 from pathlib import Path
@@ -18,11 +15,13 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from orbax.checkpoint import v1 as ocp
 
 from jaxlic.data import output
 from jaxlic.errors import JaxlicError, one_line
-from jaxlic.training import State, workdir
+from jaxlic.training import checkpoints, workdir
+from jaxlic.training.checkpoints import Checkpoints, on_host
+from jaxlic.training.config import to_json
+from jaxlic.training.step import State
 from jaxlic.types import Params
 
 
@@ -60,18 +59,21 @@ class Run:
     photographs: int = 0,
   ):
     self.folder = Path(folder).absolute()
-    self._config = config.to_json(indent=1)
+    self._config = to_json(config)
     self._main, self._photographs = main, photographs
     workdir.check_same(self.folder, json.loads(self._config), change=change)
     output.make_folder(self.folder)
     self._lock = workdir.lock(self.folder) if main else None
-    self._checkpointer = _open(self.folder / "checkpoints")
+    self._checkpoints = Checkpoints(self.folder / "checkpoints")
 
   @property
   def latest(self) -> int | None:
     """The step of the last checkpoint."""
-    found = self._checkpointer.latest
-    return None if found is None else found.step
+    return self._checkpoints.latest
+
+  def sound(self) -> Path | None:
+    """Returns the last whole checkpoint on disk."""
+    return checkpoints.sound(self.folder / "checkpoints")
 
   def restore(self, state: State) -> Restored | None:
     """Returns the last state saved, of the shapes given; None if there is none.
@@ -81,23 +83,17 @@ class Run:
     """
     if self.latest is None:
       return None
-    parts = self._parts(state, 0)
+    like = self._trees(state, 0)
     try:
-      found = self._checkpointer.load_checkpointables(None, parts)
-    except Exception as error:  # Orbax raises many kinds
-      if self._is_whole():
-        raise self._of_another_kind() from error
-      raise JaxlicError(
-        f"the checkpoint {self.latest} in {self.folder} cannot be read "
-        f"({one_line(error)}); remove its folder to go on from the one before, "
-        "or give another --workdir"
-      ) from error
-    if jax.tree.map(np.shape, found) != jax.tree.map(np.shape, parts):
+      saved = self._checkpoints.load(like)
+    except Exception as error:
+      raise self._not_loaded(error) from error
+    if jax.tree.map(np.shape, saved) != jax.tree.map(np.shape, like):
       raise self._of_another_kind()
-    self._compare_photographs(int(found["data"]["photographs"]))
-    state = found["state"]._replace(average=found["average"])
+    self._compare_photographs(int(saved["data"]["photographs"]))
+    state = saved["state"]._replace(average=saved["average"])
     state = state._replace(key=jax.random.wrap_key_data(state.key))
-    return Restored(state, int(found["data"]["next_example"]))
+    return Restored(state, int(saved["data"]["next_example"]))
 
   def describe(self) -> None:
     """Writes the configuration and the versions, once a run can begin or go on.
@@ -132,36 +128,14 @@ class Run:
     step = int(state.step)
     if self.latest == step:
       return
-    parts = self._parts(state, next_example)
+    trees = self._trees(state, next_example)
     known = loss is not None and np.isfinite(loss)
-    metrics = {"loss": float(loss)} if known else None
     try:
-      saving = self._checkpointer.save_checkpointables_async(
-        step, parts, metrics=metrics
+      self._checkpoints.save(
+        step, trees, float(loss) if known else None, wait=wait
       )
-      if wait:
-        saving.result()
-    except Exception as error:  # Orbax raises what TensorStore does
-      if jax.process_count() > 1:  # the others wait for no second try
-        raise self._not_saved(error) from error
-      self._save_again(step, parts, metrics)
-
-  def _save_again(self, step: int, parts: dict, metrics: Any) -> None:
-    """Saves with a checkpointer that has no failure behind it."""
-    with contextlib.suppress(Exception):
-      self._checkpointer.close()
-    try:
-      self._checkpointer = _open(self.folder / "checkpoints")
-      self._checkpointer.save_checkpointables(step, parts, metrics=metrics)
     except Exception as error:
       raise self._not_saved(error) from error
-
-  def sound(self) -> Path | None:
-    """Returns the last whole checkpoint on disk."""
-    whole = (self.folder / "checkpoints").glob("*/commit_success.txt")
-    # Orbax gives what is not finished other names.
-    steps = [int(p.parent.name) for p in whole if p.parent.name.isdecimal()]
-    return self.folder / f"checkpoints/{max(steps)}" if steps else None
 
   def __enter__(self) -> "Run":
     return self
@@ -173,12 +147,21 @@ class Run:
       JaxlicError: If it could not be written.
     """
     try:
-      self._checkpointer.close()
+      self._checkpoints.close()
     except Exception as error:
       raise self._not_saved(error) from error
     finally:
       if self._lock:
         self._lock.close()
+
+  def _trees(self, state: State, next_example: int) -> checkpoints.Trees:
+    """What is saved under each name, as arrays of the host."""
+    kept = state._replace(key=jax.random.key_data(state.key), average=None)
+    return {
+      "state": on_host(kept),
+      "average": on_host(state.average),
+      "data": {"next_example": next_example, "photographs": self._photographs},
+    }
 
   def _not_saved(self, error: Exception) -> JaxlicError:
     return JaxlicError(
@@ -186,22 +169,24 @@ class Run:
       f"start again: the last whole checkpoint is {self.sound() or 'none'}"
     )
 
+  def _not_loaded(self, error: Exception) -> JaxlicError:
+    """Says that the last checkpoint is damaged, or of another kind."""
+    try:
+      self._checkpoints.load(dict.fromkeys(("state", "average", "data")))
+    except Exception:
+      return JaxlicError(
+        f"the checkpoint {self.latest} in {self.folder} cannot be read "
+        f"({one_line(error)}); remove its folder to go on from the one before, "
+        "or give another --workdir"
+      )
+    return self._of_another_kind()
+
   def _of_another_kind(self) -> JaxlicError:
     return JaxlicError(
       f"the checkpoint {self.latest} in {self.folder} is of another optimizer, "
       "loss or model than this configuration; go back to its own, or export it "
       "and begin in another --workdir with --config.start_from"
     )
-
-  def _is_whole(self) -> bool:
-    """Whether the last checkpoint can be read, whatever it holds."""
-    try:
-      self._checkpointer.load_checkpointables(
-        None, dict.fromkeys(("state", "average", "data"))
-      )
-    except Exception:
-      return False
-    return True
 
   def _compare_photographs(self, before: int) -> None:
     if self._main and before != self._photographs:
@@ -211,15 +196,6 @@ class Run:
         before,
         self._photographs,
       )
-
-  def _parts(self, state: State, next_example: int) -> dict[str, Any]:
-    """What is saved under each name, as arrays of the host."""
-    kept = state._replace(key=jax.random.key_data(state.key), average=None)
-    return {
-      "state": jax.tree.map(_on_host, kept),
-      "average": jax.tree.map(_on_host, state.average),
-      "data": {"next_example": next_example, "photographs": self._photographs},
-    }
 
 
 def load_average(
@@ -238,56 +214,33 @@ def load_average(
       that is damaged.
   """
   folder = Path(workdir).absolute() / "checkpoints"
+  config = _read_config(workdir)
+  # Only of a folder that exists: Orbax would make it.
+  losses = checkpoints.losses(folder) if folder.is_dir() else {}
+  chosen = _choose(losses, step)
+  if chosen is None:
+    raise _no_checkpoint(workdir, step, losses)
   try:
-    config = json.loads((folder.parent / "config.json").read_text())
+    return config, checkpoints.load(folder, chosen, "average")
+  except Exception as error:
+    raise JaxlicError(
+      f"the checkpoint {chosen} in {workdir} cannot be read "
+      f"({one_line(error)}); choose another with --checkpoint, out of "
+      f"{', '.join(map(str, losses))}"
+    ) from error
+
+
+def _read_config(workdir: str | Path) -> dict[str, Any]:
+  path = Path(workdir).absolute() / "config.json"
+  try:
+    config = json.loads(path.read_text())
     config["model"]["options"]
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise JaxlicError(
       f"{workdir} has no config.json of a run ({error}); name the workdir of "
       "train.py"
     ) from error
-  # Only of a folder that exists: the checkpointer would make it.
-  if not folder.is_dir():
-    raise _no_checkpoint(workdir, step, [])
-  with ocp.training.Checkpointer(folder) as checkpointer:
-    losses = {
-      found.step: found.metrics and found.metrics["loss"]
-      for found in checkpointer.checkpoints
-    }
-    chosen = _choose(losses, step)
-    if chosen is None:
-      raise _no_checkpoint(workdir, step, losses)
-    try:
-      found = checkpointer.load_checkpointables(chosen, {"average": None})
-    except Exception as error:  # Orbax raises many kinds
-      raise JaxlicError(
-        f"the checkpoint {chosen} in {workdir} cannot be read "
-        f"({one_line(error)}); choose another with --checkpoint, out of "
-        f"{', '.join(map(str, losses))}"
-      ) from error
-  return config, found["average"]
-
-
-def _open(folder: Path) -> ocp.training.Checkpointer:
-  """A checkpointer that keeps the last two, and the one of the least loss."""
-  keep = ocp.training.preservation_policies
-  always = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
-  best = keep.BestN(
-    get_metric_fn=lambda metrics: -metrics["loss"],
-    n=1,
-    keep_checkpoints_without_metrics=False,
-  )
-  return ocp.training.Checkpointer(
-    folder,
-    cleanup_tmp_directories=True,
-    save_decision_policy=always,
-    preservation_policy=keep.AnyPreservationPolicy([keep.LatestN(2), best]),
-  )
-
-
-def _on_host(array: Any) -> np.ndarray:
-  # A copy: the next step may take over the memory of what it is given.
-  return np.array(array.addressable_data(0))
+  return config
 
 
 def _choose(losses: dict[int, float | None], step: int | str) -> int | None:
@@ -299,12 +252,14 @@ def _choose(losses: dict[int, float | None], step: int | str) -> int | None:
   return int(step) if int(step) in losses else None
 
 
-def _no_checkpoint(workdir, step, found) -> JaxlicError:
-  if not found:
+def _no_checkpoint(
+  workdir: str | Path, step: int | str, losses: dict[int, float | None]
+) -> JaxlicError:
+  if not losses:
     return JaxlicError(
       f"{workdir} holds no checkpoint of a run; train until it saves one"
     )
+  steps = ", ".join(map(str, losses))
   return JaxlicError(
-    f"{workdir} has no checkpoint {step}, but {', '.join(map(str, found))}; "
-    "choose one of them"
+    f"{workdir} has no checkpoint {step}, but {steps}; choose one of them"
   )

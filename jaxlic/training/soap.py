@@ -43,7 +43,7 @@ def scale_by_soap(
   b1: float = 0.95,
   b2: float = 0.95,
   eps: float = 1e-8,
-  every: int = 10,
+  refresh: int = 10,
   longest: int = 256,
 ) -> optax.GradientTransformation:
   """Returns the transformation; it leaves the rate to the caller.
@@ -52,7 +52,7 @@ def scale_by_soap(
     b1: Decay of the mean gradient.
     b2: Decay of its square, and of the covariances.
     eps: Added to the root of the square.
-    every: Steps after which the bases follow.
+    refresh: Steps after which the bases follow.
     longest: Length of the longest axis that is rotated.
   """
 
@@ -85,16 +85,16 @@ def scale_by_soap(
     # Adam begins after the step that sets the bases.
     mean = jax.tree.map(lambda m: jnp.where(first, 0.0, m), mean)
     age = jnp.maximum(count - 1, 1)
-    parts = (leaves, *map(jax.tree.leaves, (mean, state.square)), state.basis)
+    by_leaf = (leaves, *map(jax.tree.leaves, (mean, state.square)), state.basis)
     moved, square = [], []
-    for g, m, v, q in zip(*parts, strict=True):
+    for g, m, v, q in zip(*by_leaf, strict=True):
       v = jnp.where(first, 0.0, b2 * v + (1 - b2) * _rotate(g, q) ** 2)
       step = _rotate(m, q) / (1 - b1**age)
       step /= jnp.sqrt(v / (1 - b2**age)) + eps
       moved.append(_rotate(step, q, back=True))
       square.append(v)
     basis = jax.lax.cond(
-      first | (count % every == 0),
+      first | (count % refresh == 0),
       lambda: jax.tree.map(
         lambda c, q: _next_basis(c, q, first), covariance, state.basis
       ),

@@ -121,10 +121,10 @@ def describe(folder: Path, config: str, step: int) -> None:
 def versions() -> dict[str, str]:
   """Returns the versions of what a result depends on."""
   device = jax.devices()[0]
-  found = {p: importlib.metadata.version(p) for p in PACKAGES.split()}
+  packages = {p: importlib.metadata.version(p) for p in PACKAGES.split()}
   return (
     {"jaxlic": __version__}
-    | found
+    | packages
     | {
       "python": platform.python_version(),
       "platform": platform.platform(),

@@ -11,6 +11,8 @@ import pytest
 from jaxlic.errors import JaxlicError
 from jaxlic.training import devices
 
+pytestmark = pytest.mark.newest
+
 
 def test_a_single_process_joins_nothing():
   devices.start(processes=1)
@@ -34,10 +36,11 @@ def test_batches_are_divided_among_devices_in_their_order():
 
 
 def test_what_is_replicated_comes_back_from_the_first_device():
-  made = devices.replicate(lambda: {"a": jax.numpy.arange(3)})
+  replicated = devices.replicate(lambda: {"a": jax.numpy.arange(3)})
   put = devices.put({"a": np.arange(3)})
-  for tree in (made, put):
-    np.testing.assert_array_equal(devices.own(tree)["a"], [0, 1, 2])
+  for tree in (replicated, put):
+    first = devices.unreplicate(tree)
+    np.testing.assert_array_equal(first["a"], [0, 1, 2])
 
 
 def test_a_sum_over_one_process_is_its_own():
@@ -111,7 +114,7 @@ def test_what_is_wrong_with_a_cluster_is_told(monkeypatch):
 
 
 def test_a_process_in_no_cluster_runs_alone():
-  code = "from jaxlic import parallel; parallel.start(); "
+  code = "from jaxlic.training import devices; devices.start(); "
   code += "import jax; assert jax.process_count() == 1"
   left = ("SLURM", "OMPI", "JAX_", "KUBERNETES")
   clean = {k: v for k, v in os.environ.items() if not k.startswith(left)}

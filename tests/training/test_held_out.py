@@ -2,17 +2,16 @@ import logging
 
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
 from PIL import Image
 
-from configs import default
 from jaxlic import metrics
 from jaxlic.data import sources
 from jaxlic.errors import JaxlicError
 from jaxlic.training import held_out
+from jaxlic.training.config import Eval, Loss
 from tests.conftest import make_toy
 
-LOSS = default.get_config().loss
+LOSS = Loss()
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +26,8 @@ def folder(tmp_path_factory):
 
 
 def load(folder, images=9, crop=48, **options):
-  fields = {"folder": str(folder), "images": images, "crop": crop}
-  return held_out.load(ConfigDict(fields), **options)
+  config = Eval(folder=str(folder), images=images, crop=crop)
+  return held_out.load(config, **options)
 
 
 def test_photographs_are_cut_around_their_centre(folder):
@@ -119,5 +118,5 @@ def test_the_mean_loss_balances_the_levels():
   # Losses in proportion to the root of lambda weigh the same.
   points = [{"loss": v} for v in 3 * np.sqrt(lambdas)]
   expected = 3 * np.sqrt(lambdas.mean())
-  found = held_out.mean_loss(model, LOSS, points)
-  np.testing.assert_allclose(found, expected)
+  mean = held_out.mean_loss(model, LOSS, points)
+  np.testing.assert_allclose(mean, expected)

@@ -9,6 +9,8 @@ from tensorboardX.proto import event_pb2
 from jaxlic.errors import JaxlicError
 from jaxlic.training.logs import Logs
 
+pytestmark = pytest.mark.newest
+
 MEANS = {"loss": 1.5, "bpp": 0.25, "psnr_db": 30.0, "gradient_norm": 2.0}
 MEANS |= {"skipped": 1, "bpp_y": 0.25}
 POINT = {"quality": 0.0, "loss": 2.0, "bpp": 0.5, "psnr_db": 31.0}
@@ -43,9 +45,9 @@ def test_a_window_is_a_line_a_row_and_scalars(tmp_path, capsys):
   assert line in capsys.readouterr().out
   (row,) = rows(tmp_path / "train.csv")
   assert row["step"] == "10" and row["loss"] == "1.5" and row["bpp_y"] == "0.25"
-  found = list(events(tmp_path))
-  assert ("train/loss", 10, 1.5) in found
-  assert ("train/steps_per_second", 10, 3.0) in found
+  scalars = list(events(tmp_path))
+  assert ("train/loss", 10, 1.5) in scalars
+  assert ("train/steps_per_second", 10, 3.0) in scalars
 
 
 def test_what_is_not_finite_is_in_the_table_alone(tmp_path, caplog):
@@ -70,9 +72,9 @@ def test_an_evaluation_is_a_line_a_row_scalars_and_pictures(tmp_path, capsys):
     "0.0",
     "1.0",
   ]
-  found = list(events(tmp_path))
-  assert ("eval/psnr_db/quality_1", 20, 31.0) in found
-  assert ("eval/0", 20, (6, 8)) in found
+  shown = list(events(tmp_path))
+  assert ("eval/psnr_db/quality_1", 20, 31.0) in shown
+  assert ("eval/0", 20, (6, 8)) in shown
 
 
 def test_a_resumed_run_drops_the_rows_of_steps_taken_again(tmp_path):
@@ -85,8 +87,8 @@ def test_a_resumed_run_drops_the_rows_of_steps_taken_again(tmp_path):
   logs = Logs(tmp_path, 20)
   logs.train(30, MEANS | {"loss": 9.0}, 1.0)
   logs.close()
-  found = [(row["step"], row["loss"]) for row in rows(path)]
-  assert found == [("10", "1.5"), ("20", "1.5"), ("30", "9.0")]
+  losses = [(row["step"], row["loss"]) for row in rows(path)]
+  assert losses == [("10", "1.5"), ("20", "1.5"), ("30", "9.0")]
 
 
 def test_a_table_of_other_columns_goes_on_in_a_new_file(tmp_path):

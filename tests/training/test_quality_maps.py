@@ -3,15 +3,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic import quality_maps
+from jaxlic import quality
+from jaxlic.training import quality_maps
 
 
 @pytest.mark.parametrize(
   ("value", "expected"), [(0.0, 0.16583), (0.5, 1.0), (1.0, 6.0302)]
 )
 def test_weights_are_the_known_ones(value, expected):
-  found = quality_maps.weight(jnp.float32(value))
-  assert float(found) == pytest.approx(expected, rel=1e-4)
+  weight = quality.weight(jnp.float32(value))
+  assert float(weight) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.fixture(scope="module")

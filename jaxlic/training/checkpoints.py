@@ -1,0 +1,136 @@
+"""Checkpoints in a folder, by Orbax; each is a few named trees of host arrays.
+
+Saving goes on beside the training; a checkpoint has its name only once it is
+whole. The last two are kept, and the one of the least loss. Orbax raises errors
+of many kinds: whoever calls catches every Exception.
+"""
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+from orbax.checkpoint import v1 as ocp
+
+Trees = dict[str, Any]
+
+
+class Checkpoints:
+  """Those of a run that goes on here; used by all of its processes alike.
+
+  Args:
+    folder: Made if it is missing; what is half written there is removed.
+  """
+
+  def __init__(self, folder: Path):
+    self.folder = folder
+    self._checkpointer = _open(folder)
+
+  @property
+  def latest(self) -> int | None:
+    """The step of the last one."""
+    last = self._checkpointer.latest
+    return None if last is None else last.step
+
+  def load(self, like: Trees) -> Trees:
+    """Returns the last one, of the shapes given, or where None of its own."""
+    return self._checkpointer.load_checkpointables(None, like)
+
+  def save(
+    self, step: int, trees: Trees, loss: float | None, *, wait: bool
+  ) -> None:
+    """Begins to save; if this or the save before fails, does it once more.
+
+    Args:
+      step: Its name.
+      trees: What is saved.
+      loss: What the best one has least of; None if that is not known.
+      wait: Whether to return only once it is saved.
+    """
+    metrics = None if loss is None else {"loss": loss}
+    try:
+      saving = self._checkpointer.save_checkpointables_async(
+        step, trees, metrics=metrics
+      )
+      if wait:
+        saving.result()
+    except Exception:
+      if jax.process_count() > 1:  # the others wait for no second try
+        raise
+      self._reopen()
+      self._checkpointer.save_checkpointables(step, trees, metrics=metrics)
+
+  def _reopen(self) -> None:
+    """Takes a checkpointer that has no failure behind it."""
+    with contextlib.suppress(Exception):
+      self._checkpointer.close()
+    self._checkpointer = _open(self.folder)
+
+  def close(self) -> None:
+    """Waits for the last save."""
+    self._checkpointer.close()
+
+
+def sound(folder: Path) -> Path | None:
+  """Returns the last whole checkpoint on disk."""
+  whole = [path.parent for path in folder.glob("*/commit_success.txt")]
+  # Orbax gives what is not finished other names.
+  steps = [int(path.name) for path in whole if path.name.isdecimal()]
+  return folder / str(max(steps)) if steps else None
+
+
+def losses(folder: Path) -> dict[int, float | None]:
+  """Returns the steps of a folder's checkpoints, and the losses known."""
+  with ocp.training.Checkpointer(folder) as checkpointer:
+    return {
+      saved.step: saved.metrics and saved.metrics["loss"]
+      for saved in checkpointer.checkpoints
+    }
+
+
+def load(folder: Path, step: int, name: str) -> Any:
+  """Returns one tree of a checkpoint; changes nothing in the folder."""
+  with ocp.training.Checkpointer(folder) as checkpointer:
+    return checkpointer.load_checkpointables(step, {name: None})[name]
+
+
+def on_host(tree: Any) -> Any:
+  """Returns this process's first copy of replicated arrays, in host memory."""
+  # A copy: the next step may take over the memory of what it is given.
+  return jax.tree.map(lambda x: np.array(x.addressable_data(0)), tree)
+
+
+def quieten() -> None:
+  """Leaves it to whoever catches an error to tell what was wrong with a save.
+
+  Orbax logs its errors besides raising them, and the writes that a failed save
+  gives up find its event loop closed.
+  """
+  logging.set_verbosity(logging.WARNING)
+  logging.get_absl_handler().addFilter(lambda r: "orbax" not in r.pathname)
+  show = sys.unraisablehook
+
+  def hook(event: Any) -> None:
+    if "Event loop is closed" not in str(event.exc_value):
+      show(event)
+
+  sys.unraisablehook = hook
+
+
+def _open(folder: Path) -> ocp.training.Checkpointer:
+  keep = ocp.training.preservation_policies
+  always = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
+  best = keep.BestN(
+    get_metric_fn=lambda metrics: -metrics["loss"],
+    n=1,
+    keep_checkpoints_without_metrics=False,
+  )
+  return ocp.training.Checkpointer(
+    folder,
+    cleanup_tmp_directories=True,
+    save_decision_policy=always,
+    preservation_policy=keep.AnyPreservationPolicy([keep.LatestN(2), best]),
+  )
