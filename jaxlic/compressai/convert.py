@@ -4,7 +4,6 @@ The architecture and its widths follow from the names and shapes of the weights.
 """
 
 import functools
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,15 +11,13 @@ import jax
 import numpy as np
 
 from jaxlic import models, zoo
-from jaxlic.compressai import layouts, names, tables, torch_files
+from jaxlic.compressai import kept_tables, layouts, names, tables, torch_files
 from jaxlic.compressai.layers import KINDS
-from jaxlic.compressai.layouts import LAYOUTS, Layout
+from jaxlic.compressai.layouts import LAYOUTS, Layout, Weights
 from jaxlic.compressai.sequences import Layer
-from jaxlic.entropy import gaussian
 from jaxlic.errors import JaxlicError
-from jaxlic.types import FIXED, Params, Tables
+from jaxlic.types import Params, Tables
 
-Weights = Mapping[str, np.ndarray]
 # A Gaussian conditional's buffer, and those of `tables`: not weights.
 _BUFFERS = (*tables.BUFFERS, "scale_table")
 
@@ -42,31 +39,31 @@ def import_codec(
   architecture: str | None = None,
   keep_tables: bool = False,
 ) -> zoo.Trained:
-  """Writes the codec of a checkpoint into a directory, and loads it.
+  """Writes the codec of a checkpoint into a folder, and loads it.
 
   Args:
     path: A checkpoint of a model of CompressAI.
-    folder: The codec's directory, which is made if there is none.
-    name: As in `checkpoint.export`.
+    folder: Where the codec goes; it is made if there is none.
+    name: As in `zoo.export`.
     architecture: As in `convert`.
     keep_tables: As in `convert`.
 
   Raises:
-    JaxlicError: As `torch_files.read`, `convert` and `checkpoint.export`.
+    JaxlicError: As `torch_files.read`, `convert` and `zoo.export`.
   """
   weights = torch_files.read(path)
   try:
-    found = convert(weights, architecture, keep_tables=keep_tables)
+    imported = convert(weights, architecture, keep_tables=keep_tables)
   except JaxlicError as error:
     raise JaxlicError(f"{path}: {error}") from error
   return zoo.export(
     folder,
     name=name,
-    architecture=found.architecture,
-    options=found.options,
-    params=found.params,
+    architecture=imported.architecture,
+    options=imported.options,
+    params=imported.params,
     dtype="float32",
-    tables=found.tables,
+    tables=imported.tables,
   )
 
 
@@ -96,14 +93,15 @@ def convert(
     kind = KINDS[layer.kind]
     taken = {name: weights[f"{layer.source}.{name}"] for name in kind.names}
     _insert(params, layer.target, kind.convert(taken))
-  kept = _tables(weights, layout) if keep_tables else None
+  kept = kept_tables.of_layout(weights, layout) if keep_tables else None
   return Imported(architecture, options, params, kept)
 
 
 def parameter_count(trained: zoo.Trained) -> int:
   """Returns how many numbers a training would find; medians are none."""
   leaves = jax.tree_util.tree_leaves_with_path(trained.params)
-  return sum(leaf.size for path, leaf in leaves if path[-1].key not in FIXED)
+  rests = trained.spec.rests
+  return sum(leaf.size for path, leaf in leaves if path[-1].key not in rests)
 
 
 def infer(
@@ -121,10 +119,10 @@ def infer(
     )
   candidates = [architecture] if architecture else list(LAYOUTS)
   keys = {name: _keys(layouts.find(name, weights)) for name in candidates}
-  found = {key for key in weights if not key.endswith(_BUFFERS)}
-  named = [name for name in candidates if keys[name] == found]
+  given = {key for key in weights if not key.endswith(_BUFFERS)}
+  named = [name for name in candidates if keys[name] == given]
   if not named:
-    raise JaxlicError(_naming(found, keys))
+    raise JaxlicError(_naming(given, keys))
   wrong = []
   for name in named:
     options = layouts.find(name, weights).options(weights)
@@ -146,11 +144,11 @@ def _keys(layout: Layout) -> set[str]:
   }
 
 
-def _naming(found: set[str], keys: dict[str, set[str]]) -> str:
+def _naming(given: set[str], keys: dict[str, set[str]]) -> str:
   """What is wrong with the names, by the architecture they fit best."""
-  closest = min(keys, key=lambda name: len(keys[name] ^ found))
-  missing = sorted(keys[closest] - found)
-  surplus = sorted(found - keys[closest])
+  closest = min(keys, key=lambda name: len(keys[name] ^ given))
+  missing = sorted(keys[closest] - given)
+  surplus = sorted(given - keys[closest])
   parts = [f"has no {missing[0]}"] if missing else []
   parts += [f"has {surplus[0]!a:.80}"] if surplus else []
   return (
@@ -165,18 +163,18 @@ def _mismatches(
 ) -> list[str]:
   """The weights of other shapes than the architecture's, in words."""
   widths = ", ".join(f"{name} {value}" for name, value in options.items())
-  found = []
+  mismatches = []
   shapes = _shapes(architecture, **options)
   for layer in layouts.find(architecture, weights).layers:
     ours = {k: v.shape for k, v in _part(shapes, layer).items()}
     for name, shape in KINDS[layer.kind].shapes(ours).items():
       given = weights[f"{layer.source}.{name}"].shape
       if given != shape:
-        found.append(
+        mismatches.append(
           f"{layer.source}.{name} of {architecture} has the shape {shape} at "
           f"{widths}, got {given}"
         )
-  return found
+  return mismatches
 
 
 @functools.lru_cache(maxsize=8)
@@ -198,46 +196,3 @@ def _insert(params: Params, path: str, arrays: Weights) -> None:
     params = params.setdefault(name, {})
   for name, array in arrays.items():
     params[name] = np.ascontiguousarray(array, np.float32)
-
-
-def _tables(weights: Weights, layout: Layout) -> dict[str, Tables]:
-  """Each stage's tables, those of the checkpoint if it has any.
-
-  Stages with the same numbers share one, as ELIC's groups do.
-  """
-  made, shared = {}, {}
-  for stage, source in layout.tables.items():
-    found = _tables_of(weights, source)
-    content = tuple((array.shape, array.tobytes()) for array in found)
-    made[stage] = shared.setdefault(content, found)
-  return made
-
-
-def _tables_of(weights: Weights, source: str) -> Tables:
-  """Those of an entropy bottleneck or a Gaussian conditional."""
-  own = {
-    key.removeprefix(f"{source}."): array
-    for key, array in weights.items()
-    if key.startswith(f"{source}.")
-  }
-  is_density = "quantiles" in own
-  if own.get(tables.BUFFERS[0], np.zeros(0)).size == 0:
-    return tables.bottleneck(own) if is_density else tables.gaussian()
-  found = tables.read(own)
-  rows = len(own["quantiles"]) if is_density else gaussian.LEVELS
-  if len(found.sizes) != rows:
-    raise JaxlicError(
-      f"{source} has {rows} tables, got {len(found.sizes)}; import "
-      "without --keep-tables"
-    )
-  scales = own.get("scale_table", np.zeros(0))
-  ladder = gaussian.scale_ladder()
-  if scales.size and not (
-    scales.shape == ladder.shape and np.allclose(scales, ladder, 1e-2)
-  ):
-    raise JaxlicError(
-      f"{source} has tables for {rows} scales from {gaussian.SCALE_MIN} to "
-      f"{gaussian.SCALE_MAX:g}, got {scales.min():g} to {scales.max():g}; "
-      "import without --keep-tables"
-    )
-  return found

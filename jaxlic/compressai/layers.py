@@ -65,11 +65,11 @@ def density(weights: Arrays) -> Arrays:
   """
   median = weights["quantiles"][:, 0, 1].astype(np.float64)
   slope = np.logaddexp(0, weights["_matrix0"].astype(np.float64))
-  found = {
+  layers = {
     name[1:]: array for name, array in weights.items() if name != "quantiles"
   }
-  found["bias0"] = found["bias0"] + slope * median[:, None, None]
-  return found | {"median": median}
+  layers["bias0"] = layers["bias0"] + slope * median[:, None, None]
+  return layers | {"median": median}
 
 
 def _conv_shapes(ours: Shapes) -> Shapes:

@@ -34,8 +34,8 @@ def find(architecture: str, weights: Weights) -> Layout:
 
   ELIC's has as many groups of channels as the weights name.
   """
-  found = LAYOUTS[architecture]
-  return found if isinstance(found, Layout) else found(weights)
+  layout = LAYOUTS[architecture]
+  return layout if isinstance(layout, Layout) else layout(weights)
 
 
 def axis(weights: Weights, key: str, number: int, *, least: int = 1) -> int:
@@ -100,7 +100,7 @@ def elic(weights: Weights) -> Layout:
 def _elic_group(k: int) -> list[Layer]:
   """What predicts the k-th group of channels of y."""
   here, target = f"{_SPACE}.y{k}", f"refinement{k}/params"
-  found = [
+  layers = [
     Layer("conv", f"{here}.context_prediction", f"{target}/masked"),
     *sequence(
       f"{here}.entropy_parameters",
@@ -110,8 +110,8 @@ def _elic_group(k: int) -> list[Layer]:
   ]
   if k > 0:
     source, target = f"{_CHANNELS}.y{k}", f"channel_context{k}/params"
-    found += sequence(source, target, "conv - conv - conv")
-  return found
+    layers += sequence(source, target, "conv - conv - conv")
+  return layers
 
 
 _CHANNELS = "latent_codec.y.channel_context"

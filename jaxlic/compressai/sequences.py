@@ -62,7 +62,7 @@ def sequence(source: str, target: str, kinds: str) -> list[Layer]:
     target: The part of our parameters, "analysis/params".
     kinds: Of its layers or blocks in turn; "-" stands for one without weights.
   """
-  found, counts = [], {}
+  layers, counts = [], {}
   for index, kind in enumerate(kinds.split()):
     if kind == "-":
       continue
@@ -71,10 +71,10 @@ def sequence(source: str, target: str, kinds: str) -> list[Layer]:
     here, ours = f"{source}.{index}", f"{target}/{name}{number}"
     parts = BLOCKS.get(kind)
     if parts is None:
-      found.append(Layer(kind, here, ours))
+      layers.append(Layer(kind, here, ours))
       continue
-    found += [
+    layers += [
       Layer(part.kind, f"{here}.{part.source}", f"{ours}/{part.target}")
       for part in parts
     ]
-  return found
+  return layers

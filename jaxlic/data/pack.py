@@ -78,8 +78,10 @@ def pack(
   paths = images.list_photos(folder)
   skipped, records = [], 0
   with output.replacing(target) as temporary, _writer(temporary) as write:
-    found = _in_threads(partial(_records, Path(folder), tile, max_side), paths)
-    for path, of_photo in zip(progress(paths), found, strict=True):
+    per_photo = _in_threads(
+      partial(_records, Path(folder), tile, max_side), paths
+    )
+    for path, of_photo in zip(progress(paths), per_photo, strict=True):
       for record in of_photo:
         write(sources.to_bytes(record))
       records += len(of_photo)

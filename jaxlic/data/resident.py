@@ -154,9 +154,9 @@ def numbers(
   """
   share = batch // processes
   steps = batch * np.arange(dispatch, dtype=np.uint64)
-  own = process * share + np.arange(share, dtype=np.uint64)[:, None] + steps
+  rows = process * share + np.arange(share, dtype=np.uint64)[:, None] + steps
   while True:
-    yield (((start + own) % 2**32).astype(np.uint32),)
+    yield (((start + rows) % 2**32).astype(np.uint32),)
     start += batch * dispatch
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from jaxlic import files, metrics
 from jaxlic.data.images import Photo
-from jaxlic.zoo.folder import Trained
+from jaxlic.zoo import Trained
 
 Pixels = UInt8[np.ndarray, "H W 3"]
 
@@ -54,8 +54,8 @@ def beside_jpeg(
   middle = time.perf_counter()
   shown = files.decompress_photo(data, model=model).pixels
   seconds = middle - start, time.perf_counter() - middle
-  own = _entry(f"jaxlic {model.name}", photo, shown, len(data), seconds)
-  return own, _jpeg_entry(photo, fit_jpeg(photo.pixels, len(data)))
+  entry = _entry(f"jaxlic {model.name}", photo, shown, len(data), seconds)
+  return entry, _jpeg_entry(photo, fit_jpeg(photo.pixels, len(data)))
 
 
 def fit_jpeg(pixels: Pixels, size_bytes: int) -> int:

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jax.extend import core
 
 from jaxlic import codec
-from jaxlic.codec import ordered
-from jaxlic.types import Model
+from jaxlic.codec import inputs
+from jaxlic.types import Grid, Model, Quality
 
 HEIGHT, WIDTH = 512, 768  # the image that is counted, a Kodak photograph's
 
@@ -33,14 +33,14 @@ def measure(model: Model) -> Complexity:
   """Returns a model's complexity for one image; allocates no parameters."""
   params = jax.eval_shape(lambda: model.init(jax.random.key(0)))
   sides = (n * model.spec.stride for n in _grid(model))
-  image = jax.ShapeDtypeStruct((1, *sides, model.spec.inputs), jnp.float32)
-  rate = jax.ShapeDtypeStruct((1,), jnp.float32)
+  image = jax.ShapeDtypeStruct((1, *sides, 3), jnp.float32)
+  quality = Quality(jax.ShapeDtypeStruct((1,), jnp.float32))
   leaves = jax.tree.leaves(params)
   per_kilopixel = 1 / (1000 * HEIGHT * WIDTH)
   return Complexity(
     sum(math.prod(leaf.shape) for leaf in leaves),
-    count_macs(_encoder(model), params, image, rate) * per_kilopixel,
-    count_macs(_decoder(model), params, rate) * per_kilopixel,
+    count_macs(_encoder(model), params, image, quality) * per_kilopixel,
+    count_macs(_decoder(model), params, quality) * per_kilopixel,
   )
 
 
@@ -59,45 +59,48 @@ def count_macs(function: Callable, *arguments: Any) -> int:
 
 def _encoder(model: Model) -> Callable:
   """Everything that an encoder computes before the coder."""
-  grid = _grid(model)
+  *before, last = model.stages
 
-  def walk(params, image, rate):
-    latents = codec.analyze(model, params, image, rate)
-    context = {"rate": rate}
-    for stage in model.stages:
-      latent = latents[stage.spec.name]
-      prediction = ordered.predict(stage, params, context, grid)
-      symbols = stage.quantizer.to_symbols(latent, prediction)
-      if stage is not model.stages[-1]:
-        y_hat = stage.quantizer.from_symbols(symbols, prediction)
-        context = stage.absorb(params, context, y_hat, grid)
-    return symbols
+  def encode(params, image, quality):
+    latents = codec.analyze(model, params, image, quality)
 
-  return walk
+    def value_of(stage, predict):
+      known = predict()
+      symbols = stage.quantizer.to_symbols(latents[stage.spec.name], known)
+      return stage.quantizer.from_symbols(symbols, known).value
+
+    # Nothing follows on the symbols of the last stage.
+    first = model._replace(stages=tuple(before))
+    context = codec.begin(quality.level)
+    context = codec.walk(first, params, context, _grid(model), value_of)
+    known = codec.predictor(last, params, context, _grid(model))()
+    return last.quantizer.to_symbols(latents[last.spec.name], known)
+
+  return encode
 
 
 def _decoder(model: Model) -> Callable:
   """Everything that a decoder computes, of symbols that are 0."""
-  grid = _grid(model)
 
-  def walk(params, rate):
-    context = {"rate": rate}
-    for stage in model.stages:
-      prediction = ordered.predict(stage, params, context, grid)
-      rows = stage.density.rows(prediction)
-      latent = jnp.zeros((*rows.shape[:3], stage.spec.channels))
-      like = jax.eval_shape(stage.quantizer.to_symbols, latent, prediction)
-      symbols = jnp.zeros(like.shape, like.dtype)
-      y_hat = stage.quantizer.from_symbols(symbols, prediction)
-      context = stage.absorb(params, context, y_hat, grid)
+  def value_of(stage, predict):
+    known = predict()
+    rows = stage.density.rows(known)
+    positions = rows.shape[: 1 + stage.spec.axes]
+    latent = jnp.zeros((*positions, stage.spec.channels))
+    like = jax.eval_shape(stage.quantizer.to_symbols, latent, known)
+    symbols = jnp.zeros(like.shape, like.dtype)
+    return stage.quantizer.from_symbols(symbols, known).value
+
+  def decode(params, quality):
+    context = codec.begin(quality.level)
+    context = codec.walk(model, params, context, _grid(model), value_of)
     return model.synthesize(params, context)
 
-  return walk
+  return decode
 
 
-def _grid(model: Model) -> tuple[int, int]:
-  stride = model.spec.stride
-  return -(-HEIGHT // stride), -(-WIDTH // stride)
+def _grid(model: Model) -> Grid:
+  return inputs.grid(model.spec, HEIGHT, WIDTH)
 
 
 def _count(jaxpr: Any) -> int:
@@ -118,8 +121,8 @@ def _inner(parameters: dict[str, Any]) -> list[Any]:
   values = []
   for value in parameters.values():
     values += value if isinstance(value, tuple | list) else [value]
-  closed = [v.jaxpr for v in values if isinstance(v, core.ClosedJaxpr)]
-  return closed + [v for v in values if isinstance(v, core.Jaxpr)]
+  # One test for both: they are a single type in newer versions of JAX.
+  return [v for v in values if isinstance(v, core.ClosedJaxpr | core.Jaxpr)]
 
 
 def _convolution(equation: Any) -> int:

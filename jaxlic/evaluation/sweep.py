@@ -18,7 +18,7 @@ from jaxlic import files, metrics
 from jaxlic.data import images
 from jaxlic.data.images import Photo
 from jaxlic.errors import JaxlicError
-from jaxlic.zoo.folder import Trained
+from jaxlic.zoo import Trained
 
 
 class Point(NamedTuple):

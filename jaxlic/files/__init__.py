@@ -1,17 +1,19 @@
 """Photographs to `.jlic` bytes and back, at a quality or at a size."""
 
-from jaxlic.files.photographs import (
+from jaxlic.files.arguments import (
   ImageLike,
   MapLike,
   ModelLike,
   Number,
+  loaded,
+  number,
+  photo_of,
+)
+from jaxlic.files.photographs import (
   compress,
   compress_photo,
   decompress,
   decompress_photo,
-  loaded,
-  number,
-  photo_of,
 )
 
 __all__ = [

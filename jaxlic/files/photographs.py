@@ -1,25 +1,24 @@
 """Photographs to `.jlic` bytes and back."""
 
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from jaxlic import zoo
 from jaxlic.coding import container
 from jaxlic.data.images import Photo
-from jaxlic.errors import JaxlicError, one_line
-from jaxlic.types import Bitstream, Payload
-from jaxlic.zoo.folder import Trained
-
-# Checked here, with a line that says what to do, and not by a type checker.
-ImageLike = Any  # what NumPy makes uint8 [H W 3] or [H W] of
-BytesLike = Any  # bytes, bytearray or memoryview
-Number = Any  # int, float or a number of NumPy
-ModelLike = str | Path | Trained
-MapLike = Any  # what NumPy makes float32 [H W] of
+from jaxlic.errors import JaxlicError
+from jaxlic.files.arguments import (
+  BytesLike,
+  ImageLike,
+  MapLike,
+  ModelLike,
+  Number,
+  loaded,
+  number,
+  photo_of,
+)
+from jaxlic.types import Bitstream
+from jaxlic.zoo import Trained
 
 
 def compress(
@@ -51,18 +50,6 @@ def compress(
   )
 
 
-def photo_of(image: ImageLike) -> Photo:
-  """Returns 8-bit samples, [H W 3] or [H W], as a photograph.
-
-  Raises:
-    JaxlicError: If the image has other samples or another shape.
-  """
-  samples = _samples(image)
-  grey = samples.ndim == 2
-  pixels = np.repeat(samples[..., None], 3, -1) if grey else samples
-  return Photo(np.ascontiguousarray(pixels), grey, None)
-
-
 def decompress(
   data: BytesLike, *, model: ModelLike | None = None
 ) -> UInt8[np.ndarray, "H W 3"]:
@@ -92,7 +79,7 @@ def compress_photo(
 ) -> bytes:
   """As `compress`, keeping what else a photograph has."""
   trained = loaded(model)
-  if quality_map is not None and not trained.spec.quality_map:
+  if quality_map is not None and not trained.spec.takes_map:
     raise JaxlicError(
       f"{trained.name} takes no quality map; name a codec of scgain as model"
     )
@@ -110,13 +97,9 @@ def compress_photo(
       version=container.VERSION,
       model=trained.name,
       fingerprint=trained.fingerprint,
-      height=payload.height,
-      width=payload.width,
-      rate=payload.rate,
       grey=photo.grey,
-      check=payload.check,
       icc_profile=photo.icc_profile,
-      data=payload.data,
+      payload=payload,
     )
   )
 
@@ -126,66 +109,13 @@ def decompress_photo(data: bytes, *, model: ModelLike | None = None) -> Photo:
   bitstream = container.unpack(data)
   trained = _reader(bitstream, model)
   image = trained.codec.decode(
-    trained.params,
-    trained.tables,
-    Payload(
-      bitstream.height,
-      bitstream.width,
-      bitstream.rate,
-      bitstream.check,
-      bitstream.data,
-    ),
+    trained.params, trained.tables, bitstream.payload
   )
   pixels = np.asarray(np.rint(np.asarray(image) * np.float32(255)), np.uint8)
   if bitstream.grey:
     mean = np.rint(pixels.mean(-1, keepdims=True)).astype(np.uint8)
     pixels = np.repeat(mean, 3, -1)
   return Photo(pixels, bitstream.grey, bitstream.icc_profile)
-
-
-def _samples(
-  image: ImageLike,
-) -> UInt8[np.ndarray, "H W 3"] | UInt8[np.ndarray, "H W"]:
-  """The image as an array; refuses what would have to be guessed."""
-  # Other modes have as many bytes per pixel, but they are no grey and no RGB.
-  if isinstance(image, Image.Image) and image.mode not in ("RGB", "L"):
-    raise JaxlicError(
-      f"a PIL image has mode RGB or L, got {image.mode}; convert it with "
-      "image.convert('RGB')"
-    )
-  try:
-    samples = np.asarray(image)
-  except (TypeError, ValueError) as error:
-    raise JaxlicError(
-      f"an image is uint8 [H W 3] or [H W], got {type(image).__name__}, no "
-      f"array ({one_line(error)}); make it one"
-    ) from error
-  if samples.dtype != np.uint8:
-    way_out = "multiply by 255 and round, or read it with PIL"
-  elif samples.ndim != 2 and samples.shape[2:] != (3,):
-    way_out = "pass one image, without alpha, and grey as [H W]"
-  elif not samples.size:
-    way_out = "an image has at least one pixel"
-  else:
-    return samples
-  raise JaxlicError(
-    f"an image is uint8 [H W 3] or [H W], got {samples.dtype} {samples.shape}; "
-    f"{way_out}"
-  )
-
-
-def number(name: str, value: Number) -> float:
-  """Returns `value` as a float.
-
-  Raises:
-    JaxlicError: If it is no number; the error calls it `name`.
-  """
-  try:
-    return float(value)
-  except (TypeError, ValueError) as error:
-    raise JaxlicError(
-      f"{name} is a number, got {value!r}; give one, such as 3.5"
-    ) from error
 
 
 def _reader(bitstream: Bitstream, model: ModelLike | None) -> Trained:
@@ -205,8 +135,3 @@ def _reader(bitstream: Bitstream, model: ModelLike | None) -> Trained:
       "that wrote it as the model"
     )
   return trained
-
-
-def loaded(model: ModelLike) -> Trained:
-  """Returns the codec; one that is loaded already stays as it is."""
-  return model if isinstance(model, Trained) else zoo.load(model)

@@ -15,7 +15,7 @@ from jaxlic import files, metrics, zoo
 from jaxlic.coding import container
 from jaxlic.data.images import Photo
 from jaxlic.errors import JaxlicError
-from jaxlic.zoo.folder import Trained
+from jaxlic.zoo import Trained
 
 MOST_ENCODES = 8
 # Near enough to end the search: a share of the rate, decibels.
@@ -25,7 +25,7 @@ BPP_REACH, PSNR_REACH_DB = 0.01, 0.05
 
 
 class Found(NamedTuple):
-  """The file of a search that came nearest."""
+  """The file of a search that came nearest to its target."""
 
   data: bytes
   quality: float
@@ -181,7 +181,7 @@ def _next(tries: list[_Try], goal: _Goal, top: float) -> float | None:
   guess = _interpolated(list(distinct.values())[-3:], wanted)
   for quality in (guess, (low + high) / 2):
     if low < quality < high:
-      quality = container.quantize_rate(quality)
+      quality = container.quantize_quality(quality)
       if quality not in tried:
         return quality
   return None
@@ -193,8 +193,8 @@ def _interpolated(tries: list[_Try], wanted: float) -> float:
   The curve is quality over value, by Lagrange.
   """
   total = 0.0
-  for i, own in enumerate(tries):
+  for i, point in enumerate(tries):
     others = tries[:i] + tries[i + 1 :]
-    factors = [(wanted - t.value) / (own.value - t.value) for t in others]
-    total += own.quality * math.prod(factors)
+    factors = [(wanted - t.value) / (point.value - t.value) for t in others]
+    total += point.quality * math.prod(factors)
   return total

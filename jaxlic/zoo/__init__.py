@@ -1,7 +1,8 @@
 """Finished codecs: the embedded ones, and your own as folders on disk."""
 
+from jaxlic.zoo.codec_folder import ENSEMBLE, FILES, Trained, export, size_bytes
 from jaxlic.zoo.embedded import DEFAULT, DEMO, embedded_folder, load, names
-from jaxlic.zoo.folder import ENSEMBLE, FILES, Trained, export, join, size_bytes
+from jaxlic.zoo.ensemble_folder import join
 
 __all__ = [
   "DEFAULT",

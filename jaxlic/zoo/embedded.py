@@ -8,8 +8,8 @@ from pathlib import Path
 
 import jaxlic
 from jaxlic.errors import JaxlicError
-from jaxlic.zoo.folder import Trained
-from jaxlic.zoo.folder import load as load_folder
+from jaxlic.zoo.codec_folder import Trained
+from jaxlic.zoo.codec_folder import load as load_folder
 
 _HERE = Path(jaxlic.__file__).parent / "pretrained"
 DEFAULT = "lapped-1"

@@ -24,8 +24,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxlic import codec
+from jaxlic.codec.inputs import Image, Map
 from jaxlic.errors import JaxlicError
-from jaxlic.models import gained
+from jaxlic.quality import check_lambdas
 from jaxlic.types import (
   AnyTables,
   Codec,
@@ -68,13 +69,13 @@ def spec_of(
       "more codecs, or fewer"
     )
   for member in members:
-    if member.quality_map:
+    if member.takes_map:
       raise JaxlicError(
         f"members of an ensemble take no quality map, {member.name} does; "
         "leave it out"
       )
-  lambdas = tuple(lambdas) or _own_lambdas(members)
-  gained.check_lambdas("an ensemble", lambdas)
+  lambdas = tuple(lambdas) or _members_lambdas(members)
+  check_lambdas("an ensemble", lambdas)
   for member in members:
     if member.levels not in (0, len(lambdas)):
       raise JaxlicError(
@@ -85,18 +86,18 @@ def spec_of(
   return ModelSpec("ensemble", stride, levels=len(lambdas), lambdas=lambdas)
 
 
-def _own_lambdas(members: Sequence[ModelSpec]) -> tuple[float, ...]:
-  """Those of the members, if none are given."""
+def _members_lambdas(members: Sequence[ModelSpec]) -> tuple[float, ...]:
+  """Those of the first member of many rates, or else of all members."""
   for member in members:
     if member.levels:
       return member.lambdas
-  own = tuple(sorted({value for m in members for value in m.lambdas}))
-  if len(own) < 2:
+  lambdas = tuple(sorted({value for m in members for value in m.lambdas}))
+  if len(lambdas) < 2:
     raise JaxlicError(
       "an ensemble weighs the distortion by its members' lambdas, all of these "
-      f"have {own[0]}; give lambdas, one for each whole quality"
+      f"have {lambdas[0]}; give lambdas, one for each whole quality"
     )
-  return own
+  return lambdas
 
 
 def make(spec: ModelSpec, models: Sequence[Model]) -> Codec:
@@ -122,19 +123,22 @@ def make(spec: ModelSpec, models: Sequence[Model]) -> Codec:
   )
 
 
-def join(tables: Sequence[dict[str, AnyTables]]) -> dict[str, AnyTables]:
+def join_tables(
+  tables: Sequence[dict[str, AnyTables]],
+) -> dict[str, AnyTables]:
   """Returns the members' tables as those of their ensemble."""
   return {
     f"{k}.{stage}": table
-    for k, own in enumerate(tables)
-    for stage, table in own.items()
+    for k, of_member in enumerate(tables)
+    for stage, table in of_member.items()
   }
 
 
 def _init(members: _Members, key: Array) -> Params:
   keys = jax.random.split(key, len(members.codecs))
-  made = zip(members.codecs, keys, strict=True)
-  return {str(k): member.init(own) for k, (member, own) in enumerate(made)}
+  return {
+    str(k): member.init(keys[k]) for k, member in enumerate(members.codecs)
+  }
 
 
 def _apply(*arguments: object, **options: object) -> Outcome:
@@ -144,7 +148,7 @@ def _apply(*arguments: object, **options: object) -> Outcome:
 
 
 def _freeze(members: _Members, params: Params) -> dict[str, AnyTables]:
-  return join(
+  return join_tables(
     [member.freeze(params[str(k)]) for k, member in enumerate(members.codecs)]
   )
 
@@ -152,12 +156,12 @@ def _freeze(members: _Members, params: Params) -> dict[str, AnyTables]:
 def _evaluate(
   members: _Members,
   params: Params,
-  image: codec.Image,
-  rate: float = 0.0,
-  quality_map: codec.Map | None = None,
+  image: Image,
+  quality: float = 0.0,
+  quality_map: Map | None = None,
 ) -> Outcome:
   """Returns the outcome of the best member, and the byte that names it."""
-  _, outcome = _best(members, params, image, rate, quality_map)
+  _, outcome = _best(members, params, image, quality, quality_map)
   return outcome._replace(bits={"member": 8.0} | outcome.bits)
 
 
@@ -165,17 +169,20 @@ def _encode(
   members: _Members,
   params: Params,
   tables: dict[str, AnyTables],
-  image: codec.Image,
-  rate: float = 0.0,
-  quality_map: codec.Map | None = None,
+  image: Image,
+  quality: float = 0.0,
+  quality_map: Map | None = None,
 ) -> Payload:
   """Returns the image as the best member codes it."""
-  k, _ = _best(members, params, image, rate, quality_map)
+  k, _ = _best(members, params, image, quality, quality_map)
   payload = members.codecs[k].encode(
-    params[str(k)], _own(tables, k), image, _own_rate(members, k, rate)
+    params[str(k)],
+    _tables_of(tables, k),
+    image,
+    _quality_of(members, k, quality),
   )
   return payload._replace(
-    rate=codec.checked_rate(members.spec, rate),
+    quality=codec.checked_quality(members.spec, quality),
     data=bytes([k]) + payload.data,
   )
 
@@ -187,31 +194,39 @@ def _decode(
   payload: Payload,
 ) -> Float[Array, "H W 3"]:
   """Returns the image, as the member decodes it that the first byte names."""
-  rate = codec.checked_rate(members.spec, payload.rate)
+  quality = codec.checked_quality(members.spec, payload.quality)
   k = payload.data[0] if payload.data else -1
   if not 0 <= k < len(members.codecs):
     raise JaxlicError(
       f"a file names one of {len(members.codecs)} members, got "
       f"{k if payload.data else 'no byte'}; the file is damaged, fetch it again"
     )
-  own = payload._replace(
-    rate=_own_rate(members, k, rate), data=payload.data[1:]
+  return members.codecs[k].decode(
+    params[str(k)],
+    _tables_of(tables, k),
+    payload._replace(
+      quality=_quality_of(members, k, quality), data=payload.data[1:]
+    ),
   )
-  return members.codecs[k].decode(params[str(k)], _own(tables, k), own)
 
 
 def _best(
-  members: _Members, params, image, rate, quality_map
+  members: _Members,
+  params: Params,
+  image: Image,
+  quality: float,
+  quality_map: Map | None,
 ) -> tuple[int, Outcome]:
   """The number of the member of least cost, and its outcome."""
-  rate = codec.checked_rate(members.spec, rate)
+  quality = codec.checked_quality(members.spec, quality)
   lambdas = np.log(members.spec.lambdas)
-  weight = np.exp(np.interp(rate, np.arange(len(lambdas)), lambdas))
+  weight = np.exp(np.interp(quality, np.arange(len(lambdas)), lambdas))
   pixels = image.shape[0] * image.shape[1]
   outcomes, costs = [], []
   for k, member in enumerate(members.codecs):
-    own_rate = _own_rate(members, k, rate)
-    outcome = member.evaluate(params[str(k)], image, own_rate, quality_map)
+    outcome = member.evaluate(
+      params[str(k)], image, _quality_of(members, k, quality), quality_map
+    )
     mse = np.mean((np.asarray(outcome.image) - image) ** 2, dtype=np.float64)
     costs.append(sum(outcome.bits.values()) / pixels + weight * 255**2 * mse)
     outcomes.append(outcome)
@@ -219,11 +234,12 @@ def _best(
   return best, outcomes[best]
 
 
-def _own_rate(members: _Members, k: int, rate: float) -> float:
-  return rate if members.specs[k].levels else 0.0
+def _quality_of(members: _Members, k: int, quality: float) -> float:
+  """A member's quality, at the ensemble's."""
+  return quality if members.specs[k].levels else 0.0
 
 
-def _own(tables: dict[str, AnyTables], k: int) -> dict[str, AnyTables]:
+def _tables_of(tables: dict[str, AnyTables], k: int) -> dict[str, AnyTables]:
   """A member's tables under the names of its stages."""
   prefix = f"{k}."
   return {

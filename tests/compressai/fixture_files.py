@@ -29,13 +29,13 @@ def arrays(name):
 
 def state(name):
   """The state dict of a model, as arrays."""
-  packed, starts, found = arrays(name), {}, {}
+  packed, starts, tensors = arrays(name), {}, {}
   for key, dtype, shape in json.loads(packed["state"].item()):
     start, size = starts.get(dtype, 0), int(np.prod(shape))
     flat = packed[f"state_{dtype}"][start : start + size]
-    found[key] = flat.reshape(shape)
+    tensors[key] = flat.reshape(shape)
     starts[dtype] = start + size
-  return found
+  return tensors
 
 
 def updated_state(name):

@@ -37,18 +37,18 @@ def test_all_architectures_have_a_fixture():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bottleneck_gets_the_tables_of_update(name):
-  own = bottleneck_of(name)
-  made = tables.write(tables.bottleneck(own))
+  theirs = bottleneck_of(name)
+  ours = tables.write(tables.bottleneck(theirs))
   for buffer in tables.BUFFERS:
-    np.testing.assert_array_equal(made[buffer], own[buffer], strict=True)
+    np.testing.assert_array_equal(ours[buffer], theirs[buffer], strict=True)
 
 
 def test_the_gaussian_gets_the_tables_of_update():
   expected = fixture_files.arrays("gaussian")
   np.testing.assert_array_equal(tables.scale_ladder(), expected["scale_table"])
-  made = tables.write(tables.gaussian())
+  ours = tables.write(tables.gaussian())
   for buffer in tables.BUFFERS:
-    np.testing.assert_array_equal(made[buffer], expected[buffer], strict=True)
+    np.testing.assert_array_equal(ours[buffer], expected[buffer], strict=True)
 
 
 @pytest.mark.parametrize(
@@ -70,26 +70,26 @@ def test_the_gaussian_gets_the_tables_of_update():
   ],
 )
 def test_a_scale_gets_its_known_row(scale, offset, cdf):
-  made = tables.write(tables.gaussian(np.array([scale], np.float32)))
-  assert made["_quantized_cdf"].tolist() == [cdf]
-  assert made["_offset"].tolist() == [offset]
-  assert made["_cdf_length"].tolist() == [len(cdf)]
+  buffers = tables.write(tables.gaussian(np.array([scale], np.float32)))
+  assert buffers["_quantized_cdf"].tolist() == [cdf]
+  assert buffers["_offset"].tolist() == [offset]
+  assert buffers["_cdf_length"].tolist() == [len(cdf)]
 
 
 def test_one_count_of_theirs_is_256_of_ours():
-  found = tables.read(valid())
+  ours = tables.read(valid())
   expected = 256 * np.array([[9, 65527, 0], [1, 1, 65534]])
-  np.testing.assert_array_equal(found.frequencies, expected)
-  assert found.sizes.tolist() == [2, 3] and found.offsets.tolist() == [-1, 5]
-  integer_tables.validate(found)
-  for buffer, array in tables.write(found).items():
+  np.testing.assert_array_equal(ours.frequencies, expected)
+  assert ours.sizes.tolist() == [2, 3] and ours.offsets.tolist() == [-1, 5]
+  integer_tables.validate(ours)
+  for buffer, array in tables.write(ours).items():
     np.testing.assert_array_equal(array, valid()[buffer], strict=True)
 
 
 def test_our_own_tables_cannot_be_written():
-  own = integer_tables.make_tables([(np.array([0.3, 0.7]), 0.1, 0)])
+  ours = integer_tables.make_tables([(np.array([0.3, 0.7]), 0.1, 0)])
   with pytest.raises(JaxlicError, match="multiples of 256, got .* in row 0"):
-    tables.write(own)
+    tables.write(ours)
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ def test_a_missing_buffer_is_named():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e5])
 def test_quantiles_too_far_apart_are_refused(value):
-  own = bottleneck_of("bmshj2018-factorized")
-  quantiles = own["quantiles"].copy()
+  weights = bottleneck_of("bmshj2018-factorized")
+  quantiles = weights["quantiles"].copy()
   quantiles[3, 0, 2] = value
   with pytest.raises(JaxlicError, match="less than 16384 apart, got up to"):
-    tables.bottleneck(own | {"quantiles": quantiles})
+    tables.bottleneck(weights | {"quantiles": quantiles})

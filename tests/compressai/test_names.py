@@ -37,19 +37,21 @@ def renamed(state, form):
 def test_old_names_become_the_same_as_new_ones(name, form):
   state = fixture_files.state(name)
   expected = names.canonical(state)
-  found = names.canonical(renamed(state, form))
+  from_old = names.canonical(renamed(state, form))
   assert renamed(state, form).keys() != state.keys()
-  assert list(found) == list(expected)
-  assert all(found[key] is state_array for key, state_array in expected.items())
+  assert list(from_old) == list(expected)
+  assert all(
+    from_old[key] is state_array for key, state_array in expected.items()
+  )
 
 
 def test_constants_are_left_out_and_weights_are_not():
   state = fixture_files.state("bmshj2018-hyperprior")
-  found = names.canonical(state)
-  dropped = {key.split(".")[-1] for key in set(state) - set(found)}
+  weights = names.canonical(state)
+  dropped = {key.split(".")[-1] for key in set(state) - set(weights)}
   assert dropped >= {"pedestal", "bound", "target", "scale_bound", "0", "4"}
-  assert {"entropy_bottleneck._matrix0", "g_a.1.beta"} <= set(found)
-  assert not any(key.endswith(("bound", "pedestal")) for key in found)
+  assert {"entropy_bottleneck._matrix0", "g_a.1.beta"} <= set(weights)
+  assert not any(key.endswith(("bound", "pedestal")) for key in weights)
 
 
 def test_another_bound_is_refused():

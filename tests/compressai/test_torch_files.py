@@ -63,7 +63,7 @@ STORAGE = np.arange(4, dtype=np.float32)
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_type_and_view_is_read(form):
   # make_fixtures.py: the integers from 0 to 23.
-  found = torch_files.read(FOLDER / f"views{form}.pth")
+  arrays = torch_files.read(FOLDER / f"views{form}.pth")
   line, grid = np.arange(24), np.arange(24).reshape(2, 3, 4)
   expected = {
     "bfloat16": line.astype(jnp.bfloat16),
@@ -76,20 +76,20 @@ def test_every_type_and_view_is_read(form):
   }
   for name in "float64 float32 float16 int64 int32 int16 int8 uint8".split():
     expected[name] = line.astype(name)
-  assert set(found) == set(expected)
+  assert set(arrays) == set(expected)
   for name, array in expected.items():
-    assert found[name].dtype == array.dtype, name
-    np.testing.assert_array_equal(found[name], array, strict=True)
+    assert arrays[name].dtype == array.dtype, name
+    np.testing.assert_array_equal(arrays[name], array, strict=True)
 
 
 def test_a_trainings_weights_are_found_in_both_formats():
-  found, legacy = (
+  weights, legacy = (
     torch_files.read(FOLDER / f"training{form}.pth") for form in FORMATS
   )
-  assert found["g_a.6.weight"].shape == (3, 2, 5, 5)
-  assert "entropy_bottleneck.quantiles" in found and "epoch" not in found
-  assert list(found) == list(legacy)
-  for name, array in found.items():
+  assert weights["g_a.6.weight"].shape == (3, 2, 5, 5)
+  assert "entropy_bottleneck.quantiles" in weights and "epoch" not in weights
+  assert list(weights) == list(legacy)
+  for name, array in weights.items():
     np.testing.assert_array_equal(array, legacy[name], strict=True)
 
 
@@ -97,9 +97,9 @@ def test_the_archives_of_these_tests_are_read(tmp_path):
   # An archive as the tests write it, against arrays of any shape.
   state = fixture_files.state("bmshj2018-factorized")
   fixture_files.write(tmp_path / "in.pth", state)
-  found = torch_files.read(tmp_path / "in.pth")
-  assert list(found) == list(state)
-  for name, array in found.items():
+  weights = torch_files.read(tmp_path / "in.pth")
+  assert list(weights) == list(state)
+  for name, array in weights.items():
     np.testing.assert_array_equal(array, state[name], strict=True)
 
 
@@ -207,12 +207,12 @@ def test_flipped_bits_are_refused_or_change_values_alone(tmp_path, form):
     damaged[place // 8] ^= 1 << place % 8
     (tmp_path / "in.pth").write_bytes(damaged)
     try:
-      found = torch_files.read(tmp_path / "in.pth")
+      arrays = torch_files.read(tmp_path / "in.pth")
     except JaxlicError as error:
       assert "\n" not in str(error)
       continue
-    assert len(set(found) - names) <= 2
-    assert sum(array.nbytes for array in found.values()) < len(whole)
+    assert len(set(arrays) - names) <= 2
+    assert sum(array.nbytes for array in arrays.values()) < len(whole)
 
 
 def test_what_is_no_checkpoint_is_refused(refused, tmp_path):

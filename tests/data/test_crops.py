@@ -30,8 +30,8 @@ def test_crops_at_scale_1_are_all_windows_in_all_orientations_alone():
   wanted = set().union(*map(orientations, windows))
   # 24 crops of equal odds: a correct draw misses one of them in 500 with odds
   # of 24 exp(-500 / 24) < 1e-7.
-  found = {crop.tobytes() for crop in draw(photo, 500, size=3)}
-  assert len(wanted) == 24 and found == wanted
+  drawn = {crop.tobytes() for crop in draw(photo, 500, size=3)}
+  assert len(wanted) == 24 and drawn == wanted
 
 
 @pytest.mark.parametrize("size", [4, 9])
@@ -51,16 +51,16 @@ def test_small_photographs_are_extended_by_reflection(shape, size):
   ]
   wanted = set().union(*map(orientations, windows))
   for scales in [(1.0, 1.0), (0.1, 0.5)]:
-    found = draw(photo, 20, size=size, scales=scales)
-    assert {crop.tobytes() for crop in found} <= wanted
+    drawn = draw(photo, 20, size=size, scales=scales)
+    assert {crop.tobytes() for crop in drawn} <= wanted
 
 
 def test_a_scale_too_low_takes_the_largest_window():
   photo = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
   resample = Image.Resampling.LANCZOS
   whole = np.asarray(Image.fromarray(photo).resize((8, 8), resample))
-  found = {c.tobytes() for c in draw(photo, 20, size=8, scales=(0.1, 0.2))}
-  assert found <= orientations(whole)
+  drawn = {c.tobytes() for c in draw(photo, 20, size=8, scales=(0.1, 0.2))}
+  assert drawn <= orientations(whole)
 
 
 def test_scales_are_uniform_within_their_bounds():
@@ -68,13 +68,13 @@ def test_scales_are_uniform_within_their_bounds():
   ramp = np.arange(40, 200, dtype=np.uint8)
   photo = np.broadcast_to(ramp[None, :, None], (160, 160, 3)).copy()
   # Side 32 needs windows of up to 128 pixels.
-  found = draw(photo, 2000, size=32, scales=(0.25, 1.0))
+  drawn = draw(photo, 2000, size=32, scales=(0.25, 1.0))
   steps = [
     max(
       abs(int(c[4, 27, 0]) - int(c[4, 4, 0])),
       abs(int(c[27, 4, 0]) - int(c[4, 4, 0])),
     )
-    for c in found
+    for c in drawn
   ]
   scales = 23 / np.array(steps)
   # Rounding moves a step of 23..92 by less than 1, and so a scale by 0.045.

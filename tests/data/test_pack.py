@@ -60,9 +60,9 @@ def test_tiles_cover_every_pixel(folder, target, tile):
   packed = pack.pack(folder, target, tile=tile)
   photos = {r.name: sources.decode(r) for r in records(folder)}
   covered = {name: np.zeros(SIZES[name], bool) for name in photos}
-  found = records(target)
-  assert packed.records == len(found) and packed.photos == 3
-  for record in found:
+  tiles = records(target)
+  assert packed.records == len(tiles) and packed.photos == 3
+  for record in tiles:
     name, place = record.name.split("@")
     top, left = map(int, place.split(","))
     height, width = (min(tile, side) for side in SIZES[name])
@@ -70,7 +70,7 @@ def test_tiles_cover_every_pixel(folder, target, tile):
     np.testing.assert_array_equal(sources.decode(record), photos[name][window])
     covered[name][window] = True
   assert all(pixels.all() for pixels in covered.values())
-  assert len(found) == sum(
+  assert len(tiles) == sum(
     -(-h // tile) * -(-w // tile) for h, w in SIZES.values()
   )
 

@@ -43,10 +43,10 @@ def test_each_photograph_comes_once_per_epoch_in_orders_of_their_own(flat):
 
 def test_photographs_come_in_proportion_to_their_pixels(flat):
   drawn = draw(flat, range(4000), by="pixels")[:, 0, 0, 0]
-  found = np.bincount(drawn, minlength=7)
+  counts = np.bincount(drawn, minlength=7)
   wanted = 4000 * PIXELS / PIXELS.sum()
   # Five standard deviations of a binomial count.
-  assert (np.abs(found - wanted) < 5 * np.sqrt(wanted)).all()
+  assert (np.abs(counts - wanted) < 5 * np.sqrt(wanted)).all()
 
 
 def test_an_example_depends_on_its_number_and_the_seed_alone(flat):
@@ -125,8 +125,8 @@ def test_damaged_photographs_are_left_out(tmp_path, caplog):
   save(tmp_path, [0 * noise, noise, 0 * noise + 2])
   whole = (tmp_path / "1.png").read_bytes()
   (tmp_path / "1.png").write_bytes(whole[: len(whole) // 2])
-  found = resident.load(sources.open_source(tmp_path))
-  assert set(draw(found, range(8))[:, 0, 0, 0]) == {0, 2}
+  photos = resident.load(sources.open_source(tmp_path))
+  assert set(draw(photos, range(8))[:, 0, 0, 0]) == {0, 2}
   assert "left out: 1.png" in caplog.text
 
 

@@ -96,6 +96,7 @@ def test_threads_do_not_change_the_stream(noisy, threads):
   assert_same(take(noisy, 5, threads=threads), take(noisy, 5))
 
 
+@pytest.mark.newest
 def test_workers_do_not_change_the_stream(noisy):
   flags.FLAGS.mark_as_parsed()
   assert_same(take(noisy, 3, workers=2), take(noisy, 3))
@@ -104,13 +105,13 @@ def test_workers_do_not_change_the_stream(noisy):
 def test_signals_to_the_workers_leave_the_stream_whole(noisy):
   flags.FLAGS.mark_as_parsed()
   with contextlib.closing(make(noisy, workers=1)) as batches:
-    found = [next(batches)]
+    drawn = [next(batches)]
     (worker,) = multiprocessing.active_children()
     for number in (signal.SIGINT, signal.SIGTERM):
       os.kill(worker.pid, number)
-    found += [next(batches) for _ in range(9)]
+    drawn += [next(batches) for _ in range(9)]
     assert worker.is_alive()
-  assert_same(join(found), take(noisy, 10))
+  assert_same(join(drawn), take(noisy, 10))
 
 
 @pytest.mark.parametrize("processes", [2, 4])
@@ -133,8 +134,8 @@ def test_each_photograph_comes_once_per_epoch(flat, processes):
     take(flat, 7, process=process, processes=processes)
     for process in range(processes)
   ]
-  found = [pair for s in shares for pair in pairs(s)]
-  ordered = [value for _, value in sorted(found)]
+  numbered = [pair for s in shares for pair in pairs(s)]
+  ordered = [value for _, value in sorted(numbered)]
   epochs = [ordered[k : k + 7] for k in range(0, 28, 7)]
   assert [sorted(epoch) for epoch in epochs] == 4 * [list(range(7))]
   assert len({tuple(epoch) for epoch in epochs}) == 4

@@ -17,8 +17,10 @@ def test_jpeg_is_the_largest_that_fits():
   pixels = noise(24, 32, 3)
   limit = len(beside_jpeg.jpeg(pixels, 60))
   sizes = [len(beside_jpeg.jpeg(pixels, quality)) for quality in range(1, 101)]
-  found = len(beside_jpeg.jpeg(pixels, beside_jpeg.fit_jpeg(pixels, limit)))
-  assert found == max(size for size in sizes if size <= limit)
+  size_bytes = len(
+    beside_jpeg.jpeg(pixels, beside_jpeg.fit_jpeg(pixels, limit))
+  )
+  assert size_bytes == max(size for size in sizes if size <= limit)
 
 
 def test_jpeg_takes_its_lowest_quality_where_none_fits():
@@ -40,8 +42,8 @@ def test_panels_keep_their_pixels_and_do_not_overlap():
 def test_entries_measure_what_they_show(tiny_codec):
   photo = Photo(noise(48, 48, 3))
   model = zoo.load(tiny_codec)
-  own, jpeg = beside_jpeg.beside_jpeg(photo, model=model, quality=6.0)
-  for entry in (own, jpeg):
+  coded, jpeg = beside_jpeg.beside_jpeg(photo, model=model, quality=6.0)
+  for entry in (coded, jpeg):
     assert entry.psnr_db == metrics.psnr_db(photo.pixels, entry.pixels)
     assert entry.bpp == entry.size_bytes * 8 / 48**2
     assert f"{entry.size_bytes:,} bytes" in entry.caption()

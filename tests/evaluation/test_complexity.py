@@ -92,9 +92,9 @@ def test_the_hyperprior_costs_what_is_published():
   assert (transposed + rest) / 1000 == pytest.approx(43.5, abs=0.05)
 
   model = models.make("bmshj2018-hyperprior", quality=1)
-  found = complexity.measure(model)
+  cost = complexity.measure(model)
   expected = (transposed + rest) / 1000
-  assert found.decode_kmac == pytest.approx(expected, rel=1e-6)
+  assert cost.decode_kmac == pytest.approx(expected, rel=1e-6)
 
 
 def test_parameters_are_counted_as_init_makes_them():

@@ -26,18 +26,19 @@ def point(**values):
 
 def test_a_point_describes_the_file_that_a_user_gets(model):
   photo = Photo(noise(48, 48, 3))
-  found = sweep.measure(photo, model=model, quality=4.0)
+  measured = sweep.measure(photo, model=model, quality=4.0)
   data = files.compress(photo.pixels, quality=4.0, model=model)
   shown = files.decompress(data, model=model)
-  assert found.bpp == 8 * len(data) / 48**2
-  assert found.psnr_db == metrics.psnr_db(photo.pixels, shown)
+  assert measured.bpp == 8 * len(data) / 48**2
+  assert measured.psnr_db == metrics.psnr_db(photo.pixels, shown)
   outcome = model.codec.evaluate(
     model.params, photo.pixels / np.float32(255), 4.0
   )
-  assert found.estimated_bpp == sum(outcome.bits.values()) / 48**2
-  assert found.encode_s > 0 and found.decode_s > 0
+  assert measured.estimated_bpp == sum(outcome.bits.values()) / 48**2
+  assert measured.encode_s > 0 and measured.decode_s > 0
 
 
+@pytest.mark.slow
 def test_ms_ssim_is_undefined_below_161_pixels(model, monkeypatch):
   monkeypatch.setattr(files, "compress_photo", lambda *_, **__: b"file")
   # What is coded does not matter here.
@@ -46,9 +47,9 @@ def test_ms_ssim_is_undefined_below_161_pixels(model, monkeypatch):
   )
   for side, defined in ((160, False), (161, True)):
     shown = Photo(noise(side, 170, 3))
-    found = sweep.measure(shown, model=model, quality=6.0)
-    assert (found.ms_ssim is not None) == defined
-  assert 0.9 < found.ms_ssim < 1
+    measured = sweep.measure(shown, model=model, quality=6.0)
+    assert (measured.ms_ssim is not None) == defined
+  assert 0.9 < measured.ms_ssim < 1
 
 
 def test_a_curve_is_the_mean_of_its_images(model, tmp_path):
@@ -99,10 +100,10 @@ def test_ms_ssim_is_averaged_only_if_all_images_have_it():
 
 def test_json_has_compressais_keys_and_null_for_what_is_undefined():
   points = [point(), point(psnr_db=float("inf"), ms_ssim=None)]
-  found = sweep.to_json(points, name="n", description="d")
-  json.dumps(found, allow_nan=False)
+  curve = sweep.to_json(points, name="n", description="d")
+  json.dumps(curve, allow_nan=False)
   # As its results/image/kodak/*.json are written.
-  assert found == {
+  assert curve == {
     "name": "n",
     "description": "d",
     "results": {

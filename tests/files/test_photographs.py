@@ -158,7 +158,7 @@ def test_an_embedded_codec_is_loaded_once():
 def test_a_codec_written_anew_to_its_folder_is_the_one_used(
   tiny_codec, tmp_path
 ):
-  for source in (tiny_codec, zoo.folder(zoo.DEFAULT)):
+  for source in (tiny_codec, zoo.embedded_folder(zoo.DEFAULT)):
     for name in zoo.FILES:
       shutil.copy(Path(source, name), tmp_path)
     assert zoo.load(tmp_path).name == Path(source).name

@@ -12,7 +12,7 @@ from jaxlic.coding import container
 from jaxlic.data import images
 from jaxlic.errors import JaxlicError
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 MIB = 2**20
 
 
@@ -22,9 +22,16 @@ def photo():
 
 
 def test_the_embedded_codec_fits_its_budget():
-  folder = Path(zoo.__file__).parent
+  folder = zoo.embedded_folder(zoo.DEFAULT).parent
   size = sum(path.stat().st_size for path in folder.rglob("*.*"))
   assert size < 15 * MIB
+
+
+def test_codecs_are_loaded_from_pretrained_as_from_the_zoo():
+  pretrained = jaxlic.pretrained
+  assert pretrained.names() == zoo.names() and pretrained.DEMO == zoo.DEMO
+  assert pretrained.load(pretrained.DEFAULT) is jaxlic.load()
+  assert (pretrained.folder(pretrained.DEFAULT) / "codec.json").is_file()
 
 
 def test_rate_and_psnr_grow_over_the_whole_sweep(photo):
@@ -39,13 +46,16 @@ def test_rate_and_psnr_grow_over_the_whole_sweep(photo):
 
 
 def test_without_a_quality_it_is_the_middle(photo):
-  pixels = photo.pixels[:16, :16]
+  # Of a size that is compiled already.
+  pixels = photo.pixels[:160, 200:360]
   assert jaxlic.compress(pixels) == jaxlic.compress(pixels, quality=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quality", [0.0, 3.0, 6.0])
 def test_file_size_matches_the_rate_estimate(photo, quality):
-  # Header, ties and the tables' rounding cost less than 1 % and 64 bytes.
+  # Header, row corrections and the tables' rounding cost less than 1 % and 64
+  # bytes.
   trained = jaxlic.load()
   data = files.compress_photo(photo, quality=quality, model=trained)
   image = photo.pixels / np.float32(255)
@@ -54,6 +64,7 @@ def test_file_size_matches_the_rate_estimate(photo, quality):
   assert 0 < len(data) - estimate < 0.01 * estimate + 64
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.jlic")), ids=str)
 def test_golden_files_still_decode(path):
   # Written by the release that introduced the format version or the codec;
@@ -64,6 +75,7 @@ def test_golden_files_still_decode(path):
   assert np.abs(shown - wanted).max() <= 1
 
 
+@pytest.mark.newest
 def test_golden_files_decode_in_a_program_of_its_own(tmp_path):
   # Optimized as users' programs are, which these tests are not.
   path = min(GOLDEN.glob("*.jlic"))
@@ -79,12 +91,12 @@ def test_every_embedded_codec_has_a_golden_file_and_a_card():
   golden = {container.unpack(p.read_bytes()).model for p in _golden()}
   assert golden == set(zoo.names())
   for name in zoo.names():
-    card = (zoo.folder(name) / "model_card.md").read_text()
+    card = (zoo.embedded_folder(name) / "model_card.md").read_text()
     assert re.search(r"Kodak", card)
 
 
 def test_damaged_weights_are_refused(tmp_path):
-  for path in zoo.folder(zoo.DEFAULT).iterdir():
+  for path in zoo.embedded_folder(zoo.DEFAULT).iterdir():
     (tmp_path / path.name).write_bytes(path.read_bytes())
   weights = dict(np.load(tmp_path / "weights.npz"))
   weights["forward"][0, 0] += 1
@@ -94,6 +106,6 @@ def test_damaged_weights_are_refused(tmp_path):
 
 
 def _golden():
-  found = list(GOLDEN.glob("*.jlic"))
-  assert found
-  return found
+  paths = list(GOLDEN.glob("*.jlic"))
+  assert paths
+  return paths

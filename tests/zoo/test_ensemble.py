@@ -9,6 +9,7 @@ from PIL import Image
 
 import jaxlic
 from jaxlic import cli, files, models, zoo
+from jaxlic.coding import container
 from jaxlic.errors import JaxlicError
 from jaxlic.types import ModelSpec, Payload
 from jaxlic.zoo import ensemble
@@ -77,10 +78,10 @@ def test_the_best_member_codes_and_a_byte_names_it(members, joined):
     payload = joined.codec.encode(
       joined.params, joined.tables, image / np.float32(255), quality
     )
-    assert payload.rate == quality
-    own = files.container.unpack(rows[best][2])
-    assert payload.data == bytes([best]) + own.data
-    assert payload.check == own.check
+    assert payload.quality == quality
+    alone_payload = container.unpack(rows[best][2]).payload
+    assert payload.data == bytes([best]) + alone_payload.data
+    assert payload.check == alone_payload.check
 
 
 @pytest.mark.parametrize("quality", [0.0, 0.5, 1.0])
@@ -98,20 +99,21 @@ def test_what_is_decoded_is_what_was_evaluated(joined, quality):
   np.testing.assert_array_equal(shown, expected)
 
 
+@pytest.mark.slow
 def test_qualities_between_weigh_geometric_means(members):
   image = picture(24, 24)
   (bits, error, _), (fewer, worse, _) = alone(members, image)
   # The weight at which both members cost the same.
   equal = (bits - fewer) / 24**2 / (255**2 * (worse - error))
   loaded = [jaxlic.load(member) for member in members]
-  made = [models.make(m.architecture, **m.options) for m in loaded]
+  member_models = [models.make(m.architecture, **m.options) for m in loaded]
   params = {str(k): m.params for k, m in enumerate(loaded)}
-  tables = ensemble.join([m.tables for m in loaded])
+  tables = ensemble.join_tables([m.tables for m in loaded])
   # Arithmetic means would be 5 times, and half of that weight.
   for lambdas, best in (((0.01, 10.0), 1), ((0.9, 20.0), 0)):
     weights = [float(equal * value) for value in lambdas]
-    spec = ensemble.spec_of([m.spec for m in made], weights)
-    both = ensemble.make(spec, made)
+    spec = ensemble.spec_of([m.spec for m in member_models], weights)
+    both = ensemble.make(spec, member_models)
     payload = both.encode(params, tables, image / np.float32(255), 0.5)
     assert payload.data[0] == best
 
@@ -135,23 +137,26 @@ def test_a_member_in_single_precision_keeps_it(members, tmp_path):
   jax.tree.map(np.testing.assert_array_equal, both.params["1"], single.params)
 
 
+@pytest.mark.slow
 def test_members_of_many_rates_code_at_the_ensemble_s_quality():
   model, built, params, tables = make_toy("theis2017-scaled")
   other = make_params(model, noise=0.05)
   spec = ensemble.spec_of([model.spec, model.spec])
   assert spec.lambdas == model.spec.lambdas and spec.levels == 3
   both = ensemble.make(spec, [model, model])
-  every = {"0": params, "1": other}
-  tables = both.freeze(every)
+  both_params = {"0": params, "1": other}
+  tables = both.freeze(both_params)
   assert set(tables) == {"0.y", "1.y"}
   image = picture(16, 16) / np.float32(255)
-  payload = both.encode(every, tables, image, 1.25)
+  payload = both.encode(both_params, tables, image, 1.25)
   k = payload.data[0]
-  own = built.encode(every[str(k)], {"y": tables[f"{k}.y"]}, image, 1.25)
-  assert payload == own._replace(data=bytes([k]) + own.data)
+  alone_payload = built.encode(
+    both_params[str(k)], {"y": tables[f"{k}.y"]}, image, 1.25
+  )
+  assert payload == alone_payload._replace(data=bytes([k]) + alone_payload.data)
   np.testing.assert_array_equal(
-    both.decode(every, tables, payload),
-    both.evaluate(every, image, 1.25).image,
+    both.decode(both_params, tables, payload),
+    both.evaluate(both_params, image, 1.25).image,
   )
 
 
@@ -174,7 +179,7 @@ def test_a_file_that_names_no_member_is_refused(joined, data, match):
 ONE = ModelSpec("one", 8, lambdas=(0.01,))
 TWO = ModelSpec("two", 16, lambdas=(0.1,))
 MANY = ModelSpec("many", 8, levels=3, lambdas=(0.01, 0.1, 1.0))
-MAP = ModelSpec("map", 8, levels=2, lambdas=(0.01, 0.1), quality_map=True)
+MAP = ModelSpec("map", 8, levels=2, lambdas=(0.01, 0.1), takes_map=True)
 
 
 def test_lambdas_are_the_members_unless_they_are_given():
@@ -230,10 +235,10 @@ def test_the_command_line_joins_codecs(members, tmp_path, capsys):
 
 def test_members_keep_their_tables_and_weights(members, joined):
   for k, member in enumerate(members):
-    own = jaxlic.load(member)
-    for stage, table in own.tables.items():
+    trained = jaxlic.load(member)
+    for stage, table in trained.tables.items():
       for kept, array in zip(joined.tables[f"{k}.{stage}"], table, strict=True):
         np.testing.assert_array_equal(kept, array)
     jax.tree.map(
-      np.testing.assert_array_equal, joined.params[str(k)], own.params
+      np.testing.assert_array_equal, joined.params[str(k)], trained.params
     )

@@ -29,19 +29,19 @@ def check(
     JaxlicError: If the file has more than 8 bits per sample, and rounding is
       not allowed, or would move a transparent colour.
   """
-  found = bits(image, data)
-  if found <= 8:
+  depth_bits = bits(image, data)
+  if depth_bits <= 8:
     return
   if not reduce_depth:
     raise JaxlicError(
-      f"{name}: samples have at most 8 bits, here {found}; pass"
+      f"{name}: samples have at most 8 bits, here {depth_bits}; pass"
       " reduce_depth (--reduce-depth) to round them, or save it with 8 bits"
     )
   # The transparent colour is stated in the samples that are rounded away.
   if "transparency" in image.info:
     raise JaxlicError(
-      f"{name}: {found}-bit samples with a transparent colour are not read;"
-      " save it with 8 bits"
+      f"{name}: {depth_bits}-bit samples with a transparent colour are not"
+      " read; save it with 8 bits"
     )
 
 
@@ -55,8 +55,8 @@ def bits(image: Image.Image, data: bytes) -> int:
     # Flags high_bitdepth, twelve_bit in each item's av1C, AV1-ISOBMFF 2.3.3.
     start = data.find(b"meta")
     size = int.from_bytes(data[start - 4 : start])
-    found = re.findall(rb"av1C..(.)", data[start : start + size], re.DOTALL)
-    flags = [configuration[0] for configuration in found]
+    item = data[start : start + size]
+    flags = [match[0] for match in re.findall(rb"av1C..(.)", item, re.DOTALL)]
     return max(8 + 2 * (f >> 6 & 1) + 2 * (f >> 5 & 1) for f in [0, *flags])
   if image.format == "PPM" and image.mode == "RGB":
     # Only a maximum other than 255 needs Pillow's own decoder, with two args.

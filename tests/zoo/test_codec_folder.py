@@ -13,7 +13,7 @@ NAME = "bmshj2018-factorized"
 
 @pytest.fixture
 def folder(tmp_path):
-  """A codec's directory."""
+  """A codec's folder."""
   zoo.export(
     tmp_path / "codec",
     name="toy",
@@ -32,8 +32,8 @@ def test_a_codec_comes_back_in_half_precision(folder):
   )
   jax.tree.map(np.testing.assert_array_equal, loaded.params, rounded)
   frozen = loaded.codec.freeze(rounded)["y"]
-  for stored, made in zip(loaded.tables["y"], frozen, strict=True):
-    np.testing.assert_array_equal(stored, made)
+  for stored, anew in zip(loaded.tables["y"], frozen, strict=True):
+    np.testing.assert_array_equal(stored, anew)
 
 
 def test_a_codec_comes_back_in_single_precision_with_tables_of_its_own(

@@ -1,0 +1,24 @@
+"""Photographs in and out, as people have them.
+
+A `Photo` is what the codecs take and give: 8-bit RGB, upright. What a file
+holds beyond that (alpha, 16 bits, more frames) is refused with a line that
+names the way out, never dropped in silence. Metadata other than the ICC
+profile and the orientation is not read.
+"""
+
+from jaxlic.data.images.listing import list_photos
+from jaxlic.data.images.opening import MAX_PIXELS, check_header, header_size
+from jaxlic.data.images.photo import Photo
+from jaxlic.data.images.reading import read
+from jaxlic.data.images.writing import check_photo_target, write
+
+__all__ = [
+  "MAX_PIXELS",
+  "Photo",
+  "check_header",
+  "check_photo_target",
+  "header_size",
+  "list_photos",
+  "read",
+  "write",
+]

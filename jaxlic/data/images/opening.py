@@ -1,0 +1,122 @@
+"""Files of images, opened and judged by their headers, not yet decoded."""
+
+import io
+import logging
+import os
+import warnings
+from pathlib import Path
+
+from PIL import Image
+
+from jaxlic.errors import JaxlicError, one_line
+
+MAX_PIXELS = 2**26
+
+# Pillow logs some of what it raises; Python prints what no handler takes.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+# It warns of large images and damaged metadata, both of which are judged here.
+# Once and for all, as filters set during a read are not safe in threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+_FORMATS = "PNG JPEG WEBP AVIF TIFF BMP GIF PPM".split()
+
+
+def check_header(path: str | os.PathLike) -> None:
+  """Refuses a file of which the header shows that `read` would refuse it.
+
+  Decodes nothing: damage further on, alpha and depth stay unseen.
+
+  Raises:
+    JaxlicError: If it cannot be opened, or is no single image of a known format
+      and of `MAX_PIXELS` or fewer.
+  """
+  try:
+    with open(path, "rb") as file:
+      open_image(os.fspath(path), file)
+  except OSError as error:
+    raise JaxlicError(
+      f"{path}: cannot read ({error.strerror}); check its permissions"
+    ) from error
+
+
+def header_size(name: str, data: bytes) -> tuple[int, int]:
+  """Returns height and width as stored, which EXIF may exchange.
+
+  Raises:
+    JaxlicError: As `check_header` does.
+  """
+  image = open_image(name, io.BytesIO(data))
+  return image.height, image.width
+
+
+def named_bytes(source: str | os.PathLike | bytes) -> tuple[str, bytes]:
+  """Returns what errors call a file, and its bytes.
+
+  Raises:
+    JaxlicError: If it cannot be read, or is empty.
+  """
+  if isinstance(source, bytes):
+    name, data = "image", source
+  else:
+    name = os.fspath(source)
+    try:
+      data = Path(source).read_bytes()
+    except FileNotFoundError as error:
+      raise JaxlicError(f"{name}: no such file; check the path") from error
+    except IsADirectoryError as error:
+      raise JaxlicError(f"{name}: is a folder; give a file in it") from error
+    except PermissionError as error:
+      raise JaxlicError(
+        f"{name}: no permission to read; change it with chmod u+r"
+      ) from error
+    except (OSError, ValueError) as error:
+      raise JaxlicError(
+        f"{name!r}: cannot read ({one_line(error)}); check the path"
+      ) from error
+  if not data:
+    raise JaxlicError(f"{name}: empty, 0 bytes; get the image again")
+  return name, data
+
+
+def open_image(name: str, file: io.BufferedIOBase) -> Image.Image:
+  """Returns the image before decoding, of one frame and an allowed size.
+
+  Raises:
+    JaxlicError: If it is damaged, of an unknown format, or of another size.
+  """
+  try:
+    image = Image.open(file, formats=_FORMATS)
+    # MPO is the JPEG of phones that append a second picture (depth, gain map);
+    # the photograph is its first.
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+  except Image.UnidentifiedImageError as error:
+    raise JaxlicError(
+      f"{name}: not an image of a known format, or damaged; convert it to PNG"
+    ) from error
+  except Image.DecompressionBombError as error:
+    raise JaxlicError(
+      f"{name}: images have at most {MAX_PIXELS} pixels, this one many more;"
+      " crop or scale it"
+    ) from error
+  except Exception as error:  # each plugin raises its own kinds
+    raise damaged(name, error) from error
+  if image.width * image.height > MAX_PIXELS:
+    raise JaxlicError(
+      f"{name}: images have at most {MAX_PIXELS} pixels, this one"
+      f" {image.width}x{image.height}; crop or scale it"
+    )
+  if 0 in image.size:
+    raise JaxlicError(
+      f"{name}: no pixels, {image.width}x{image.height}; get the image again"
+    )
+  if frames > 1:
+    raise JaxlicError(
+      f"{name}: only single images are read, this file holds {frames} frames"
+      " or pages; save one as PNG"
+    )
+  return image
+
+
+def damaged(name: str, error: Exception) -> JaxlicError:
+  """Returns the error of a file that a plugin of Pillow gave up on."""
+  return JaxlicError(f"{name}: damaged ({one_line(error)}); get the file again")

@@ -1,0 +1,14 @@
+"""What codecs take and give."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+
+
+class Photo(NamedTuple):
+  """An upright picture of 8 bits."""
+
+  pixels: UInt8[np.ndarray, "H W 3"]  # a grey photo's channels are equal
+  grey: bool = False  # of one channel in its file
+  icc_profile: bytes | None = None  # GRAY if grey, else RGB; None: sRGB

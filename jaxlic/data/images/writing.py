@@ -1,0 +1,84 @@
+"""Photographs written in the format that a file's suffix names."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from jaxlic.data import output
+from jaxlic.data.images.photo import Photo
+from jaxlic.errors import JaxlicError, one_line
+
+_JPEG = ("JPEG", {"quality": 95, "subsampling": "4:4:4"})
+_TIFF = ("TIFF", {"compression": "tiff_deflate"})
+_WRITERS = {
+  ".png": ("PNG", {}),
+  ".jpg": _JPEG,
+  ".jpeg": _JPEG,
+  ".webp": ("WEBP", {"lossless": True}),
+  ".avif": ("AVIF", {"quality": 95, "subsampling": "4:4:4"}),
+  ".tif": _TIFF,
+  ".tiff": _TIFF,
+  ".bmp": ("BMP", {}),
+}
+
+
+def write(path: str | os.PathLike, photo: Photo) -> None:
+  """Writes a photograph in the format that the suffix names, atomically.
+
+  PNG, WebP, TIFF and BMP are lossless; JPEG and AVIF are written at quality 95
+  without chroma subsampling. A grey photo becomes a file of one channel, its
+  luma where the channels differ (WebP knows no grey: equal channels).
+
+  Raises:
+    JaxlicError: If the suffix is unknown, the format cannot hold the photo or
+      its ICC profile, or the file cannot be written.
+  """
+  path = Path(path)
+  kind, options = _writer(path)
+  if kind == "AVIF" and photo.grey:
+    options = options | {"subsampling": "4:0:0"}
+  if photo.pixels.dtype != np.uint8 or photo.pixels.shape[2:] != (3,):
+    raise JaxlicError(
+      f"{path}: pixels must be uint8 [H W 3], got {photo.pixels.dtype}"
+      f" {list(photo.pixels.shape)}; convert them first"
+    )
+  if photo.icc_profile and (kind == "BMP" or (kind == "WEBP" and photo.grey)):
+    raise JaxlicError(
+      f"{path}: {kind} cannot hold this photo's ICC profile; write .png, or"
+      " drop the profile"
+    )
+  file = io.BytesIO()
+  try:
+    image = Image.fromarray(photo.pixels)
+    image = image.convert("L") if photo.grey else image
+    image.save(file, kind, icc_profile=photo.icc_profile, **options)
+  except Exception as error:  # each plugin raises its own kinds
+    raise JaxlicError(
+      f"{path}: {kind} cannot hold this photo ({one_line(error)}); write .png"
+    ) from error
+  output.write_bytes(path, file.getvalue())
+
+
+def check_photo_target(path: str | os.PathLike) -> Path:
+  """Returns the file that `write` to the path would replace or create.
+
+  Raises:
+    JaxlicError: As `output.check_target`, or if the suffix is unknown.
+  """
+  target = output.check_target(path)
+  _writer(Path(path))
+  return target
+
+
+def _writer(path: Path) -> tuple[str, dict[str, Any]]:
+  """The format that a suffix names, and the options to write it with."""
+  if path.suffix.lower() not in _WRITERS:
+    raise JaxlicError(
+      f"{path}: cannot write the suffix {path.suffix!r}; use .png, or one of"
+      f" {' '.join(_WRITERS)}"
+    )
+  return _WRITERS[path.suffix.lower()]

@@ -1,0 +1,29 @@
+import pytest
+
+from jaxlic.data import images
+from jaxlic.errors import JaxlicError
+
+
+def test_photos_are_listed_sorted_and_nested(tmp_path):
+  names = ["b.PNG", "a.jpg", "sub/c.tif", "notes.txt", "._a.jpg", "d.png/e.gif"]
+  for name in names:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+  listed = [str(p.relative_to(tmp_path)) for p in images.list_photos(tmp_path)]
+  assert listed == ["a.jpg", "b.PNG", "d.png/e.gif", "sub/c.tif"]
+
+
+def test_listing_a_missing_folder_is_refused(tmp_path):
+  with pytest.raises(JaxlicError, match="no such folder"):
+    images.list_photos(tmp_path / "missing")
+
+
+def test_listing_a_file_is_refused(tmp_path):
+  (tmp_path / "a.png").touch()
+  with pytest.raises(JaxlicError, match="not a folder"):
+    images.list_photos(tmp_path / "a.png")
+
+
+def test_listing_a_folder_without_images_is_refused(tmp_path):
+  with pytest.raises(JaxlicError, match="no images here; wanted files .png"):
+    images.list_photos(tmp_path)

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxlic.data import images
+from jaxlic.errors import JaxlicError
+from tests.data.images.image_files import GREY, RGB, encode
+
+
+def _set_alpha(values):
+  return np.dstack([RGB, np.broadcast_to(values, GREY.shape)]).astype(np.uint8)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_opaque_alpha_is_dropped(mode):
+  image = Image.fromarray(RGB).convert(mode[:-1]).convert(mode)
+  photo = images.read(encode(image))
+  np.testing.assert_array_equal(photo.pixels, image.convert("RGB"))
+  assert photo.grey == (mode == "LA")
+
+
+def test_alpha_is_refused_without_a_background():
+  file = encode(Image.fromarray(_set_alpha(254)))
+  with pytest.raises(
+    JaxlicError, match=r"transparent.*background \(--background\)"
+  ):
+    images.read(file)
+
+
+def test_alpha_is_composited_over_the_background():
+  alpha = np.zeros_like(GREY)
+  alpha[0] = 255
+  file = encode(Image.fromarray(_set_alpha(alpha)))
+  photo = images.read(file, background="#0a141e")
+  np.testing.assert_array_equal(photo.pixels[0], RGB[0])
+  np.testing.assert_array_equal(
+    photo.pixels[1:], np.broadcast_to([10, 20, 30], (5, 4, 3))
+  )
+
+
+@pytest.mark.parametrize(
+  ("background", "grey"), [("red", False), ("#777", True)]
+)
+def test_grey_with_alpha_is_grey_over_a_grey_background(background, grey):
+  file = encode(Image.new("LA", (4, 4), (100, 128)))
+  assert images.read(file, background=background).grey == grey
+
+
+def test_a_transparent_palette_entry_is_refused():
+  palette = Image.fromarray(RGB).quantize(4)
+  file = encode(palette, "PNG", transparency=palette.getpixel((0, 0)))
+  with pytest.raises(JaxlicError, match="transparent"):
+    images.read(file)
+
+
+def test_a_transparent_colour_is_refused():
+  file = encode(Image.new("RGB", (4, 4), "red"), transparency=(255, 0, 0))
+  with pytest.raises(JaxlicError, match="transparent"):
+    images.read(file)
+
+
+def test_an_unused_transparent_colour_is_dropped():
+  file = encode(Image.new("RGB", (4, 4), "red"), transparency=(0, 0, 0))
+  assert (images.read(file).pixels == [255, 0, 0]).all()
+
+
+def test_a_background_that_is_no_colour_is_refused():
+  file = encode(Image.fromarray(_set_alpha(0)))
+  with pytest.raises(JaxlicError, match="got 'nocolour'; try white"):
+    images.read(file, background="nocolour")
