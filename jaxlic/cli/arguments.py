@@ -1,0 +1,82 @@
+"""Words that commands share."""
+
+import argparse
+import importlib
+import os
+import sys
+from typing import Any, NoReturn
+
+from jaxlic.errors import JaxlicError
+
+MODEL_HELP = "an embedded codec, or a codec's folder"
+
+
+class Parser(argparse.ArgumentParser):
+  """Says what is wrong in one line."""
+
+  def error(self, message: str) -> NoReturn:
+    """Exits with code 2."""
+    line = " ".join(message.split())
+    self.exit(2, f"jaxlic: {line}; see {self.prog} --help\n")
+
+
+def add_model(command: Parser, text: str = MODEL_HELP) -> None:
+  """Adds --model, and what makes a model of the user's own known."""
+  command.add_argument("--model", metavar="NAME_OR_DIR", help=text)
+  add_import(command)
+
+
+def add_import(command: Parser) -> None:
+  """Adds --import, for `import_modules`."""
+  command.add_argument(
+    "--import",
+    action="append",
+    dest="modules",
+    type=_module,
+    metavar="MODULE",
+    help="a Python module that registers models, imported first; may be given "
+    "again",
+  )
+
+
+def import_modules(options: argparse.Namespace) -> None:
+  """Imports what --import names, from the current directory, too.
+
+  Raises:
+    JaxlicError: If there is no such module, or it imports one that is missing.
+  """
+  names = getattr(options, "modules", None) or []
+  if names and not {"", os.getcwd()} & set(sys.path):
+    sys.path.insert(0, os.getcwd())
+  for name in names:
+    try:
+      importlib.import_module(name)
+    except ModuleNotFoundError as error:
+      raise JaxlicError(
+        f"--import {name}: {error}; run it where `python -c 'import {name}'` "
+        "works"
+      ) from error
+
+
+def add_quality(command: Any) -> None:
+  """Adds --quality to a command, or to a group of its arguments."""
+  command.add_argument(
+    "--quality",
+    type=float,
+    metavar="Q",
+    help="0 (smallest) to the codec's best, 6 for the embedded one, any number "
+    "between; default: the middle, here 3; codecs of one rate ignore it",
+  )
+
+
+def add_json(command: Parser) -> None:
+  """Adds --json."""
+  command.add_argument("--json", action="store_true", help="for programs")
+
+
+def _module(text: str) -> str:
+  if all(part.isidentifier() for part in text.split(".")):
+    return text
+  raise argparse.ArgumentTypeError(
+    f"a module as Python's import names it, such as my.models, got {text!r}"
+  )

@@ -1,0 +1,46 @@
+"""What commands share that write a codec's folder: its name, a last line."""
+
+import re
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from jaxlic.cli.arguments import Parser
+from jaxlic.errors import JaxlicError
+
+
+def add_name(command: Parser) -> None:
+  """Adds --name, for `name_of`."""
+  command.add_argument(
+    "--name",
+    help="kept in every file; default: OUT_DIR's last part in lower case, with "
+    "- for what is none of a-z 0-9 . _",
+  )
+
+
+def name_of(options: Namespace) -> str:
+  """Returns the name that is asked for, or one from the folder's.
+
+  Raises:
+    JaxlicError: If the folder's name has no letter that a file could hold.
+  """
+  if options.name:
+    return options.name
+  last = Path(options.target).resolve().name
+  name = re.sub(r"[^a-z0-9._-]+", "-", last.lower())[:64]
+  if not name.strip("-"):
+    raise JaxlicError(
+      f"a codec's name has characters of a-z 0-9 . _ -, {options.target} has "
+      "none; give it one with --name"
+    )
+  return name
+
+
+def summary(options: Namespace, trained: Any) -> str:
+  """Returns a line on the folder that was written."""
+  from jaxlic import zoo
+
+  return (
+    f"{options.target}: codec {trained.name} {trained.fingerprint:#010x}, "
+    f"{zoo.size_bytes(options.target)} bytes"
+  )

@@ -1,0 +1,42 @@
+"""What a process needs before its command runs, and where output fails."""
+
+import os
+import sys
+import warnings
+
+
+def set_up() -> None:
+  """Keeps compiled programs between runs, and JAX's notes off the terminal.
+
+  Set before JAX is imported, and only where the user has not.
+  """
+  sys.stdout.reconfigure(errors="backslashreplace")  # file names may be bytes
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+  warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
+  folder = cache_folder()
+  if "JAX_COMPILATION_CACHE_DIR" in os.environ or folder is None:
+    return
+  os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+  for name, value in [("COMPILE_TIME_SECS", "0"), ("ENTRY_SIZE_BYTES", "-1")]:
+    os.environ.setdefault(f"JAX_PERSISTENT_CACHE_MIN_{name}", value)
+
+
+def cache_folder() -> str | None:
+  """Where compiled programs are kept; None if nothing can be written there."""
+  root = os.environ.get("XDG_CACHE_HOME", "")
+  if not os.path.isabs(root):  # As the XDG specification asks.
+    root = os.path.expanduser("~/.cache")
+  folder = os.path.join(root, "jaxlic")
+  try:
+    os.makedirs(folder, exist_ok=True)
+  except OSError:
+    return None
+  return folder if os.access(folder, os.W_OK) else None
+
+
+def drop_output() -> None:
+  """Leaves nothing for Python to flush, and fail at again, when it ends."""
+  try:
+    sys.stdout.flush()
+  except OSError:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
