@@ -12,8 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlic import models, zoo
-from jaxlic.codec import analyze
+from jaxlic import codec, models, zoo
 from jaxlic.data import images
 from jaxlic.evaluation import sweep
 from jaxlic.quantize import rounding
@@ -40,18 +39,19 @@ def make_bound(trained):
   options = trained.options | {"rated": "bound", "surrogate": "straight"}
   model = models.make(trained.architecture, **options)
   (stage,) = model.stages
-  rate = jnp.full((1,), model.spec.max_quality / 2)
+  level = jnp.full((1,), model.spec.max_quality / 2)
 
   @jax.jit
   def bound(params, image, keys):
     grid = tuple(side // model.spec.stride for side in image.shape[1:3])
-    latent = analyze(model, params, image, rate)["y"]
-    prediction = stage.predict(params, {"rate": rate}, grid)
+    context = codec.begin(level)
+    latent = codec.analyze(model, params, image, context["quality"])["y"]
+    prediction = stage.predict(params, context, grid)
     z = rounding.to_symbols(latent, prediction).astype(jnp.float32)
 
     def draw(key):
       noisy = z + rounding.draw(key[None], z.shape[1:])
-      return stage.density.bound(params, noisy, prediction).sum()
+      return stage.density.training_bits(params, noisy, prediction).sum()
 
     return jax.lax.map(draw, keys).mean()
 
@@ -66,8 +66,8 @@ def measure(trained, bound_bits, photo):
   padded = jnp.asarray(np.pad(image, [*pad, (0, 0)], "edge")[None])
   keys = jax.random.split(jax.random.key(0), DRAWS)
   bits = bound_bits(trained.params, padded, keys)
-  quality = trained.spec.max_quality / 2
-  point = sweep.measure(photo, model=trained, quality=quality)
+  middle = trained.spec.max_quality / 2
+  point = sweep.measure(photo, model=trained, quality=middle)
   return point.estimated_bpp, float(bits) / (height * width), point.bpp
 
 

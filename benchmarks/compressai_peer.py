@@ -175,9 +175,9 @@ def measure_image(compress, decompress, size, path, repeats):
     image = np.array(file.convert("RGB"))
   coded = measure(compress, image, repeats=repeats)
   decoded = measure(decompress, coded.value, repeats=repeats)
-  found = decoded.value.shape, decoded.value.dtype
-  if found != (image.shape, image.dtype):
-    raise ValueError(f"{path}: {image.shape} uint8 came back as {found}")
+  shown = decoded.value.shape, decoded.value.dtype
+  if shown != (image.shape, image.dtype):
+    raise ValueError(f"{path}: {image.shape} uint8 came back as {shown}")
   return {
     "path": path,
     "height": image.shape[0],

@@ -33,8 +33,8 @@ def main():
   rounding = curve("Zn", 8)
   print("bits per number", *RATES, "high rate", sep=" | ")
   for name, n in LATTICES:
-    found = curve(name, n)
-    gains = [_error(rounding, rate) - _error(found, rate) for rate in RATES]
+    lattice = curve(name, n)
+    gains = [_error(rounding, rate) - _error(lattice, rate) for rate in RATES]
     points = lattice_points.make(name, n)
     noise = lattice_points.noise(points, jax.random.key(0), (COUNT // n, n))
     moment = float((noise**2).mean()) / points.volume ** (2 / n)
@@ -55,8 +55,9 @@ def curve(name, n):
   def measure(scale):
     y, here = scale * x, known._replace(scale=scale * known.scale)
     symbols = quantizer.to_symbols(y, here)
-    error = ((quantizer.from_symbols(symbols, here) - y) ** 2).mean()
-    cost = rated.bits({}, quantizer.coded(symbols, here), here)
+    coded, value = quantizer.from_symbols(symbols, here)
+    error = ((value - y) ** 2).mean()
+    cost = rated.bits({}, coded, here)
     coset = lattice_points.coset_of(symbols[..., :count])
     used = jnp.bincount(coset.ravel(), length=2**points.coset_bits)
     return cost[..., count:].sum(-1).mean(), used, error / scale**2
@@ -70,8 +71,8 @@ def curve(name, n):
   return np.array(rows).T
 
 
-def _error(found, rate):
-  return np.interp(rate, *found)
+def _error(curve, rate):
+  return np.interp(rate, *curve)
 
 
 if __name__ == "__main__":

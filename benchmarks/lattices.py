@@ -38,26 +38,26 @@ def main():
   for order, (scalar, lattice) in BACKBONES.items():
     backbone = models.make(scalar)
     params = jax.jit(backbone.init)(jax.random.key(0))
-    made = {"scalar": backbone} | {
+    variants = {"scalar": backbone} | {
       name: models.make(lattice, order=order, **variant)
       for name, variant in VARIANTS.items()
     }
-    calls = {name: _calls(m, params, image) for name, m in made.items()}
+    calls = {name: _calls(m, params, image) for name, m in variants.items()}
     _print(order, _interleaved(calls, options.repeats))
 
 
 def _calls(model, params, image):
   """Encoding and decoding, compiled; with the backbone's weights."""
   built = codec.make(model)
-  own = jax.jit(model.init)(jax.random.key(0)) | params
-  tables = built.freeze(own)
-  payload = built.encode(own, tables, image, 0.0)
+  params = jax.jit(model.init)(jax.random.key(0)) | params
+  tables = built.freeze(params)
+  payload = built.encode(params, tables, image, 0.0)
 
   def encode():
-    built.encode(own, tables, image, 0.0)
+    built.encode(params, tables, image, 0.0)
 
   def decode():
-    built.decode(own, tables, payload).block_until_ready()
+    built.decode(params, tables, payload).block_until_ready()
 
   decode()
   return encode, decode
@@ -68,12 +68,12 @@ def _interleaved(calls, repeats):
   seconds = {name: ([], []) for name in calls}
   for _ in range(repeats):
     for name, pair in calls.items():
-      for call, found in zip(pair, seconds[name], strict=True):
+      for call, times in zip(pair, seconds[name], strict=True):
         start = time.perf_counter()
         call()
-        found.append(time.perf_counter() - start)
+        times.append(time.perf_counter() - start)
   return {
-    name: [statistics.median(found) for found in pair]
+    name: [statistics.median(times) for times in pair]
     for name, pair in seconds.items()
   }
 

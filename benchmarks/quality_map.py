@@ -41,15 +41,15 @@ def compare(pixels, model, options):
   middle = slice(height // 4, -height // 4), slice(width // 4, -width // 4)
   mask[middle] = 1.0
   plain = files.compress(pixels, quality=options.quality, model=model)
-  found = jaxlic.compress_to(
+  mapped = jaxlic.compress_to(
     pixels,
     target_bpp=8 * len(plain) / mask.size,
     model=model,
     quality_map=mask,
   )
-  if not found.reached:
+  if not mapped.reached:
     return None
-  shown = [files.decompress(d, model=model) for d in (plain, found.data)]
+  shown = [files.decompress(d, model=model) for d in (plain, mapped.data)]
   errors = [((s / 255 - pixels / 255) ** 2).mean(-1) for s in shown]
   return [
     [-10 * np.log10(error[mask == side].mean()) for error in errors]

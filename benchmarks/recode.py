@@ -21,15 +21,15 @@ def main():
   parser.add_argument("codec")
   parser.add_argument("out")
   parser.add_argument("options", nargs="+", help="NAME=VALUE")
-  given = parser.parse_args()
-  source = zoo.load(given.codec)
-  options = source.options | dict(pair.split("=") for pair in given.options)
+  arguments = parser.parse_args()
+  source = zoo.load(arguments.codec)
+  options = source.options | dict(pair.split("=") for pair in arguments.options)
   model = models.make(source.architecture, **options)
   params = {k: v for k, v in source.params.items() if k != COSET}
   params = model.init(jax.random.key(0)) | params
   zoo.export(
-    given.out,
-    name=Path(given.out).name,
+    arguments.out,
+    name=Path(arguments.out).name,
     architecture=source.architecture,
     options=options,
     params=params,

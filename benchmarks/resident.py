@@ -24,10 +24,9 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import train  # noqa: E402
 from jaxlic import codec, models, training  # noqa: E402
 from jaxlic.data import sources  # noqa: E402
-from jaxlic.training import devices, optimizer  # noqa: E402
+from jaxlic.training import devices, feed  # noqa: E402
 
 
 def main():
@@ -59,14 +58,14 @@ def main():
     }
     rates = {name: [] for name in runs}
     for _ in range(options.rounds):
-      for name, advance in items():
+      for name, advance in runs.items():
         began = time.perf_counter()
         taken = advance(options.steps)
         rates[name].append(taken / (time.perf_counter() - began))
-  found = {name: statistics.median(values) for name, values in rates.items()}
+  medians = {name: statistics.median(values) for name, values in rates.items()}
   print("| | steps/s | ratio |\n|---|---:|---:|")
-  for name, rate in found.items():
-    print(f"| {name} | {rate:.3f} | {rate / found['stream']:.2f} |")
+  for name, rate in medians.items():
+    print(f"| {name} | {rate:.3f} | {rate / medians['stream']:.2f} |")
 
 
 def start(options, source, fields, stack):
@@ -80,18 +79,20 @@ def start(options, source, fields, stack):
   model = models.make(
     config.model.name, dtype=config.dtype, **config.model.options
   )
-  chain = optimizer.make(config.optimizer)
-  state = devices.replicate(lambda: training.init_state(model, chain, config))
-  step = training.make_step(model, codec.make(model), chain, config)
-  step, batches = train.feed_step(step, source, config, 0)
+  optimizer = training.make_optimizer(config.optimizer, model.spec)
+  state = devices.replicate(
+    lambda: training.init_state(model, optimizer, config)
+  )
+  step = training.make_step(model, codec.make(model), optimizer, config)
+  step, batches = feed.feed_step(step, source, config, 0)
   stack.enter_context(contextlib.closing(batches))
-  feed, stride = devices.feed(batches), config.data.dispatch
+  waiting, stride = devices.feed(batches), config.data.dispatch
 
   def advance(steps):
     nonlocal state
     turns = max(1, steps // stride)
     for _ in range(turns):
-      state = step(state, *next(feed))
+      state = step(state, *next(waiting))
     jax.block_until_ready(state.step)
     return turns * stride
 

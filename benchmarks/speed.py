@@ -32,7 +32,6 @@ import json
 import os
 import pathlib
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -40,6 +39,7 @@ import time
 
 import compressai_peer
 import numpy as np
+import speed_table
 
 # jaxlic is imported inside functions: start-up is measured.
 
@@ -60,23 +60,6 @@ COUNTS = (1_000_000, 491_520)  # the second: y of a Kodak image, M=320
 BETA = (2.0, 4.83)  # of index / 64; gives the 2.25 bits per symbol
 EMBEDDED = "lapped-1"
 SYMBOLS_FILE = "symbols.npz"
-
-# Titles of figures, and whether more of it is better.
-CODEC_TITLES = {
-  "compress_seconds": ("compress, warm, s", False),
-  "decompress_seconds": ("decompress, warm, s", False),
-  "fresh_compress_seconds": ("fresh process, compress, s", False),
-  "fresh_both_seconds": ("fresh process, both, s", False),
-  "compiling_compress_seconds": ("fresh, compiling, compress, s", False),
-  "compiling_both_seconds": ("fresh, compiling, both, s", False),
-  "bytes": ("bytes per image", False),
-  "peak_rss_mib": ("peak memory, MiB", False),
-}
-CODER_TITLES = {
-  "encode_msymbols_per_second": ("encode, 1e6 symbols/s", True),
-  "decode_msymbols_per_second": ("decode, 1e6 symbols/s", True),
-  "bits_per_symbol": ("bits per symbol", False),
-}
 
 
 def prepare(folder, names):
@@ -124,7 +107,7 @@ def measure_codec(folder, paths, repeats):
   functions = (
     lambda image: jaxlic.compress(image, model=trained),
     lambda data: jaxlic.decompress(data, model=trained),
-    lambda data: len(container.unpack(data).data),
+    lambda data: len(container.unpack(data).payload.data),
   )
   images = [
     compressai_peer.measure_image(*functions, path, repeats) for path in paths
@@ -186,96 +169,22 @@ def run_round(folder, args):
 
   names = args.models or compressai_peer.MODELS
   theirs = [*peer, *args.paths, "--models", *names]
-  found = {
+  figures = {
     "jaxlic": {name: ours(folder / name, *args.paths) for name in names},
     "peer": ask(theirs)["models"],
     "coder": {},
     "peer_coder": {},
   }
   if args.models:
-    return found
-  found["embedded"] = ours(EMBEDDED, *args.paths)
+    return figures
+  figures["embedded"] = ours(EMBEDDED, *args.paths)
   for count in COUNTS:
     path = folder / SYMBOLS_FILE
-    found["coder"][count] = ours(str(count), path)
-    found["peer_coder"][count] = ask([*peer, "--coder", str(count), path])[
+    figures["coder"][count] = ours(str(count), path)
+    figures["peer_coder"][count] = ask([*peer, "--coder", str(count), path])[
       "coder"
     ]
-  return found
-
-
-def summary(codec_rounds):
-  """Returns the figures of the table from one codec's rounds."""
-  first, *later = [_flat(figures) for figures in codec_rounds]
-  return _median(later) | {
-    key.replace("fresh", "compiling"): value
-    for key, value in first.items()
-    if key.startswith("fresh")
-  }
-
-
-def _flat(figures):
-  """One codec's figures in one round: means over images, and start-up sums."""
-  images = figures["images"]
-  compress = figures["startup_seconds"] + images[0]["first_compress_seconds"]
-  return {
-    key: statistics.mean(image[key] for image in images)
-    for key in ("compress_seconds", "decompress_seconds", "bytes")
-  } | {
-    "fresh_compress_seconds": compress,
-    "fresh_both_seconds": compress + images[0]["first_decompress_seconds"],
-    "peak_rss_mib": figures["peak_rss_mib"],
-  }
-
-
-def _median(rounds):
-  return {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}
-
-
-def summarize(rounds):
-  """Returns `(title, ours, theirs or None, titles of its figures)` of each."""
-  parts = []
-  for name in rounds[0]["jaxlic"]:
-    ours = summary([r["jaxlic"][name] for r in rounds])
-    theirs = summary([r["peer"][name] for r in rounds])
-    # It compiles nothing: its first round only warms the disk's cache.
-    theirs |= {
-      key.replace("fresh", "compiling"): value
-      for key, value in theirs.items()
-      if key.startswith("fresh")
-    }
-    parts.append((name, ours, theirs, CODEC_TITLES))
-  if "embedded" not in rounds[0]:
-    return parts
-  ours = summary([r["embedded"] for r in rounds])
-  parts.append((f"{EMBEDDED}, trained", ours, None, CODEC_TITLES))
-  for count in COUNTS:
-    theirs = _median(
-      [r["peer_coder"][count]["with_arrays"] for r in rounds[1:]]
-    )
-    for key, note in [("with_arrays", ""), ("with_tables", ", and tables")]:
-      ours = _median([r["coder"][count][key] for r in rounds[1:]])
-      title = f"coder, {count:,} symbols{note}"
-      parts.append((title, ours, theirs, CODER_TITLES))
-  return parts
-
-
-def markdown(parts):
-  """Returns the table; a ratio above 1 is in favour of jaxlic."""
-  lines = ["| | | jaxlic | CompressAI | ratio |", "|---|---|---:|---:|---:|"]
-  for title, ours, theirs, titles in parts:
-    for key, (label, more_is_better) in titles.items():
-      cells = [title, label, _number(ours[key]), "", ""]
-      if theirs:
-        ratio = theirs[key] / ours[key]
-        ratio = 1 / ratio if more_is_better else ratio
-        cells[3:] = _number(theirs[key]), f"{ratio:.2f}"
-      lines.append(f"| {' | '.join(cells)} |")
-  return "\n".join(lines)
-
-
-def _number(value):
-  return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"
+  return figures
 
 
 def set_up(cores, cache):
@@ -302,8 +211,8 @@ def compare(args):
     ask([sys.executable, __file__, "--work", "prepare", folder, *names])
     set_up(cores, folder / "cache")
     rounds = [run_round(folder, args) for _ in range(ROUNDS)]
-  parts = summarize(rounds)
-  print(markdown(parts))
+  parts = speed_table.summarize(rounds, EMBEDDED)
+  print(speed_table.markdown(parts))
   if args.out:
     about = {
       "threads": args.threads,
@@ -320,12 +229,12 @@ def compare(args):
 def work(args):
   """Prints what this child measured, a coder or a codec, if it does."""
   if args.work == "prepare":
-    found = prepare(pathlib.Path(args.paths[0]), args.paths[1:])
+    figures = prepare(pathlib.Path(args.paths[0]), args.paths[1:])
   elif args.work.isdecimal():
-    found = measure_coder(args.paths[0], int(args.work), args.repeats)
+    figures = measure_coder(args.paths[0], int(args.work), args.repeats)
   else:
-    found = measure_codec(args.work, args.paths, args.repeats)
-  print(json.dumps(found))
+    figures = measure_codec(args.work, args.paths, args.repeats)
+  print(json.dumps(figures))
 
 
 def parse_args():

@@ -53,17 +53,17 @@ ROWS = {
 def make_step(name, dtype):
   """Returns the first state, and the step of train.py: (state, *batch)."""
   from jaxlic import codec, models, training
-  from jaxlic.training import devices, optimizer
+  from jaxlic.training import devices
 
   file = importlib.import_module(f"configs.{name.replace('-', '_')}")
   config = file.get_config()
   model = models.make(name, quality=QUALITY, dtype=dtype)
-  chain = optimizer.make(config.optimizer)
-  step = devices.map_step(
-    training.make_step(model, codec.make(model), chain, config), training.AXIS
+  optimizer = training.make_optimizer(config.optimizer, model.spec)
+  step = training.make_step(model, codec.make(model), optimizer, config)
+  first = devices.replicate(
+    lambda: training.init_state(model, optimizer, config)
   )
-  first = devices.replicate(lambda: training.init_state(model, chain, config))
-  return first, step
+  return first, devices.map_step(step, training.AXIS)
 
 
 def measure_step(name, args):

@@ -15,13 +15,13 @@ import csv
 import io
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 from PIL import Image
 
 from jaxlic import metrics, models, zoo
 from jaxlic.training import held_out
+from jaxlic.training.config import Eval, Loss
 
 JPEG_QUALITIES = (4, 7, 12, 20, 35, 55, 75, 85, 92, 95)
 
@@ -35,23 +35,21 @@ def main():
   parser.add_argument("--crop", type=int, default=384)
   parser.add_argument("--out", type=Path, help="a JSON file of the same")
   options = parser.parse_args()
-  setting = SimpleNamespace(
-    folder=options.folder, crop=options.crop, images=10_000
-  )
+  setting = Eval(folder=options.folder, crop=options.crop, images=10_000)
   photos = held_out.load(setting).photos
   jpeg = np.mean([jpeg_points(photo) for photo in photos], 0).T
   curves = {str(run): last_curve(run / "eval.csv") for run in options.runs}
   if options.codec:
     curves[options.codec] = codec_curve(options.codec, photos)
-  first, found = next(iter(curves.values())), {}
+  first, table = next(iter(curves.values())), {}
   for name, curve in curves.items():
     rates = [metrics.bd_rate(*anchor, *curve) for anchor in (first, jpeg)]
     points = "  ".join(f"{b:.4f} {p:.2f}" for b, p in zip(*curve, strict=True))
     print(f"{name:20s} {rates[0]:+6.2f} %  JPEG {rates[1]:+6.2f} %  {points}")
     keys = ("bpp", "psnr_db", "bd_rate_first", "bd_rate_jpeg")
-    found[name] = dict(zip(keys, [*curve, *rates], strict=True))
+    table[name] = dict(zip(keys, [*curve, *rates], strict=True))
   if options.out:
-    options.out.write_text(json.dumps(found, indent=1) + "\n")
+    options.out.write_text(json.dumps(table, indent=1) + "\n")
 
 
 def jpeg_points(photo):
@@ -79,9 +77,9 @@ def codec_curve(name, photos):
   """The same of a finished codec."""
   trained = zoo.load(name)
   model = models.make(trained.architecture, **trained.options)
-  loss = SimpleNamespace(distortion="mse", lambdas=())
-  found = held_out.evaluate(model, trained.codec, trained.params, photos, loss)
-  points = held_out.points(model, loss, found.sums, len(photos))
+  loss = Loss()
+  result = held_out.evaluate(model, trained.codec, trained.params, photos, loss)
+  points = held_out.points(model, loss, result.sums, len(photos))
   return [[point[key] for point in points] for key in ("bpp", "psnr_db")]
 
 
