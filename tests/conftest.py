@@ -51,6 +51,19 @@ TOY_OPTIONS = {
   "theis2017-scaled": {"width": 6, "latent": 8},
 }
 
+# Of each kind one model; the others are made of the same parts, or have fast
+# tests of their own that decode what is evaluated.
+KINDS = {
+  "lapped",
+  "bmshj2018-factorized",
+  "mbt2018-mean",
+  "mbt2018",
+  "mbt2018-checkerboard",
+  "elic2022",
+  "ms2020",
+  "theis2017",
+}
+
 # The last layers before latents, and before scales.
 LATENT_LAYERS = [
   ["analysis", "params", "conv3"],
@@ -108,15 +121,28 @@ def over_devices(step):
   )
 
 
+# A value of `parametrize` that is tested with the slow ones: its code runs for
+# another value, too.
+slow = functools.partial(pytest.param, marks=pytest.mark.slow)
+
+
 @functools.cache
-def make_toy(name):
-  """A registry model at toy size: (model, codec, params, tables)."""
-  model = models.make(name, **TOY_OPTIONS[name])
+def make_toy(name, **options):
+  """A registry model at toy size: (model, codec, params, tables).
+
+  A file's tests share it with all that is compiled for it.
+  """
+  model = models.make(name, **TOY_OPTIONS[name] | options)
   params, built = make_params(model), codec.make(model)
   return model, built, params, built.freeze(params)
 
 
-@pytest.fixture(params=sorted(models.MODELS))
+@pytest.fixture(
+  params=[
+    pytest.param(n, marks=pytest.mark.newest) if n in KINDS else slow(n)
+    for n in sorted(models.MODELS)
+  ]
+)
 def toy(request):
   """Every model of the registry in turn, at toy size."""
   return make_toy(request.param)

@@ -9,7 +9,7 @@ PACKAGE = Path(jaxlic.__file__).parent
 ARROWS = {
   "errors": (),
   "types": (),
-  "quality_maps": (),
+  "quality": ("errors",),
   "coding": ("errors", "types"),
   "nn": (),
   "quantize": ("errors", "types"),
@@ -23,10 +23,10 @@ ARROWS = {
     "coding.tables",
     "coding.mixture_tables",
   ),
-  "models": ("errors", "types", "quality_maps", "nn", "quantize", "entropy"),
-  "codec": ("errors", "types", "coding", "quality_maps"),
-  "training": ("errors", "types", "data", "metrics", "quality_maps"),
-  "zoo": ("errors", "types", "coding", "data", "codec", "models"),
+  "models": ("errors", "types", "quality", "nn", "quantize", "entropy"),
+  "codec": ("errors", "types", "quality", "coding"),
+  "training": ("errors", "types", "quality", "data", "metrics"),
+  "zoo": ("errors", "types", "quality", "coding", "data", "codec", "models"),
   "pretrained": ("zoo",),
   "files": ("errors", "types", "coding", "data", "metrics", "zoo"),
   "evaluation": ("errors", "types", "data", "metrics", "codec", "zoo", "files"),
@@ -39,7 +39,7 @@ ARROWS = {
     "zoo",
   ),
   "cli": tuple(
-    "errors types coding data metrics models training zoo compressai files "
+    "errors coding data metrics models training zoo compressai files "
     "evaluation".split()
   ),
   "__main__": ("cli",),
@@ -88,20 +88,20 @@ def _room(path: Path) -> str:
 
 def _imports(path: Path) -> list[str]:
   """Modules of the package that a file imports, without the package's name."""
-  found = []
+  modules = []
   for node in ast.walk(ast.parse(path.read_text())):
     if isinstance(node, ast.ImportFrom) and node.module == "jaxlic":
-      found += [alias.name for alias in node.names]
+      modules += [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom):
-      found += [f"{node.module}.{alias.name}" for alias in node.names]
+      modules += [f"{node.module}.{alias.name}" for alias in node.names]
     elif isinstance(node, ast.Import):
-      found += [alias.name for alias in node.names]
-  own = [name.removeprefix("jaxlic.") for name in found]
+      modules += [alias.name for alias in node.names]
+  inside = [module.removeprefix("jaxlic.") for module in modules]
   siblings = {_room(path) for path in PACKAGE.rglob("*.py")}
   return [
     name
-    for name, full in zip(own, found, strict=True)
-    if full.startswith("jaxlic.") or name in siblings
+    for name, module in zip(inside, modules, strict=True)
+    if module.startswith("jaxlic.") or name in siblings
   ]
 
 

@@ -33,7 +33,7 @@ def test_the_examples_run_and_decode_what_is_evaluated(photo_folder):
   assert scope["decoded"].shape == (40, 50, 3)
   np.testing.assert_array_equal(scope["decoded"], outcome.image)
   exec(third, scope)
-  assert len(scope["found"].data) > 0
+  assert len(scope["nearest"].data) > 0
 
 
 def test_nothing_is_left_to_fill_in():
