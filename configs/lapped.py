@@ -1,12 +1,13 @@
-"""The next embedded codec, lapped-2: one model for every quality from 0 to 6.
+"""The embedded codec lapped-2: one model for every quality from 0 to 6.
 
 Command: python train.py --config=configs/lapped.py --workdir=RUN
            --config.data.folder=PHOTOS --config.eval.folder=HELD_OUT
 Data: 1,429 photographs and tiles of photographs of up to 0.74 megapixels, JPEG
   quality 90, 4:4:4; sources in lapped-1's model card. 1.05 GB in memory.
-Machine: 2 cores of an Intel Xeon (Sapphire Rapids), no GPU.
+Machine: 2 cores of an Intel Xeon (Sapphire Rapids); lapped-2 had a GPU besides.
 Hours: as many as there are, see benchmarks/release_training.md, which has what
-  to expect on Kodak, too. lapped-1's own recipe stands in its model card.
+  to expect on Kodak, too; what lapped-2 had, and lapped-1's recipe, stand in
+  their model cards.
 Decoder: 33.7 kMAC per pixel (encoder 14.1); 5,479,008 parameters, 10.5 MiB in
   half precision.
 

@@ -1,6 +1,7 @@
 """The codecs that ship with the package; `load(name)` needs no download.
 
-`default` is the newest. Older ones stay, so that their files stay readable.
+`DEFAULT` is what is meant where none is named. All stay, so that their files
+stay readable.
 """
 
 import functools
