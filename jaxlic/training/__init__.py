@@ -1,14 +1,16 @@
 """Training: a step, its optimizer, and what a run leaves behind.
 
     config = Config(model=Model("mbt2018-mean", {"quality": 4}))
-    model = models.make(config.model.name, **config.model.options)
+    options = config.model.options | {"dtype": config.dtype}
+    model = models.make(config.model.name, **options)
     check(config, model, devices=jax.device_count())
     optimizer = make_optimizer(config.optimizer, model.spec)
     state = init_state(model, optimizer, config)
     step = make_step(model, codec.make(model), optimizer, config)
 
-`feed.feed_step` maps the step over devices, and gives it photographs; `run.Run`
-keeps checkpoints. `train.py`, in the repository, puts all of it together.
+`feed.feed_step` maps the step over devices and gives batches, which
+`devices.feed` lays out for it; `run.Run` keeps checkpoints, and `zoo.export`
+makes a codec. `train.py`, in the repository, puts all of it together.
 """
 
 from jaxlic.training.config import Config, Model, check

@@ -31,6 +31,11 @@ def parse(words: Sequence[str]) -> list[str]:
     raise JaxlicError(_of_field(words, error)) from error
   except OSError as error:
     raise JaxlicError(_of_file(error)) from error
+  except ImportError as error:
+    raise JaxlicError(
+      f"--config imports what is not there ({error}); start train.py with "
+      "PYTHONPATH=FOLDER, where it lies"
+    ) from error
   except flags.Error as error:
     raise JaxlicError(_of_flag(error)) from error
 

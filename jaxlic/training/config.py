@@ -131,7 +131,8 @@ class Config:
   seed: int = 0
   start_from: str = ""  # a codec's folder, whose weights the run begins with
   start_partly: bool = False  # only with those of the same name and shape
-  dtype: str = "float32"  # of convolutions in training, or bfloat16
+  # Of convolutions in training.
+  dtype: str = field("float32", one_of("float32", "bfloat16"))
   # Turns in which a device takes its share of a batch.
   accumulate: int = field(1, positive)
   log_every: int = field(100, positive)  # steps

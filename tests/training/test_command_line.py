@@ -90,3 +90,10 @@ def test_a_mistake_inside_a_config_is_told_with_its_line(
   )
   with pytest.raises(JaxlicError, match=match):
     parse([f"--config={path}", "--workdir=w"])
+
+
+def test_a_module_that_a_config_lacks_is_told(parse, tmp_path):
+  path = tmp_path / "lacking.py"
+  path.write_text("import laplace_dst\n")
+  with pytest.raises(JaxlicError, match=r"'laplace_dst'\); .*PYTHONPATH=FOLD"):
+    parse([f"--config={path}", "--workdir=w"])
