@@ -64,7 +64,7 @@ def add_quality(command: Any) -> None:
     "--quality",
     type=float,
     metavar="Q",
-    help="0 (smallest) to the codec's best, 6 for the embedded one, any number "
+    help="0 (smallest) to the codec's best, 6 for embedded ones, any number "
     "between; default: the middle, here 3; codecs of one rate ignore it",
   )
 

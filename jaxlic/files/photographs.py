@@ -32,7 +32,7 @@ def compress(
 
   Args:
     image: 8-bit samples, [H W 3] or [H W]; also a PIL image of mode RGB or L.
-    quality: 0 (smallest) to the model's best, 6 for the embedded one, any
+    quality: 0 (smallest) to the model's best, 6 for embedded ones, any
       number between; None: the middle. Models of one rate ignore it.
     model: Name of an embedded codec, a codec's folder, or a loaded codec.
     quality_map: Where bits go, an array [H W] from 0 (least) over 0.5 (as
