@@ -7,7 +7,7 @@ import pytest
 from jaxlic import metrics
 from jaxlic.errors import JaxlicError
 
-ANCHORS = Path(__file__).parents[2] / "shared" / "anchors"
+ANCHORS = Path(__file__).parents[3] / "shared" / "anchors"
 
 # Kodak means of VTM and of BPG 4:4:4 (x265), rounded, from the results that
 # CompressAI publishes: results/image/kodak/{vtm,bpg_444_x265_ycbcr}.json.
