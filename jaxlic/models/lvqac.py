@@ -14,8 +14,7 @@ References:
 
 from jaxlic.entropy import cosets, lattice_gaussian
 from jaxlic.models import cheng2020, mbt2018
-from jaxlic.models.parts import companded, precision, published
-from jaxlic.models.parts.skeleton import Transforms, code_in_order, hyperprior
+from jaxlic.models.parts import companded, precision, published, skeleton
 from jaxlic.quantize import surrogates
 from jaxlic.quantize.lattices import points as lattices
 from jaxlic.quantize.lattices import quantizer as lattice_quantizer
@@ -114,7 +113,7 @@ def make_cheng(
 
 def _make(
   spec: ModelSpec,
-  transforms: Transforms,
+  transforms: skeleton.Transforms,
   *,
   lattice: str,
   block: int | None,
@@ -134,11 +133,11 @@ def _make(
   quantizer = lattice_quantizer.make(points, surrogate)
   scalar = surrogates.make("noise" if surrogate == "noise" else "mixed")
   neighbours = mbt2018.joint_context(order, channels, dtype)
-  coded = code_in_order(channels, quantizer, density, neighbours)
-  model = hyperprior(spec, transforms, scalar, [coded])
+  coded = skeleton.code_in_order(channels, quantizer, density, neighbours)
+  model = skeleton.hyperprior(spec, transforms, scalar, [coded])
   if coset == "modelled" and points.coset_bits:
-    logits = {COSET: lambda key: cosets.init(points)}
-    model = companded.with_params(model, logits)
+    logits = [lambda key: {COSET: cosets.init(points)}]
+    model = skeleton.with_params(model, logits)
   return companded.make(model, companding, hyper=2 * channels, quantizer=scalar)
 
 

@@ -9,9 +9,8 @@ channel of y has one learned density, a mixture of zero-mean Gaussians; of the
 variant, of Gaussians, and nothing is mirrored.
 
 Channels may open one after another in training: those of y are multiplied by
-`params["mask"]["open"]` [c], ones and zeros, see
-`jaxlic/training/opening.py`. A
-closed channel costs what 0 does, whatever the image: trained with the bound,
+`params["mask"]["open"]` [c], ones and zeros, see `jaxlic/training/opening.py`.
+A closed channel costs what 0 does, whatever the image: trained with the bound,
 1/4 bit per position there, and 1/8 in files.
 
 One trained network serves other rates by scales: `round(scale * y) / scale`,

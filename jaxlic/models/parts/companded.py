@@ -28,7 +28,8 @@ from jaxtyping import Array, Float
 
 from jaxlic.entropy import factorized
 from jaxlic.errors import JaxlicError
-from jaxlic.models.parts.net import Init
+from jaxlic.models.parts.net import Net, init_of
+from jaxlic.models.parts.skeleton import with_params
 from jaxlic.models.parts.stages import factorized_stage
 from jaxlic.nn import convolutions
 from jaxlic.quantize import companding
@@ -78,13 +79,13 @@ def _companded(model: Model, channels: int, *, sent: bool) -> Model:
   If A is sent, `context["log_a"]` has it; else the head gives it, too.
   """
   z_stage, stage = model.stages
-  head = Head(1 if sent else 2)
+  head = Net("companding", Head(1 if sent else 2), ((1, 1, 1, channels),))
 
   def predict(
     params: Params, context: Context, grid: Grid
   ) -> Float[Array, "b h w f"]:
     hyper = stage.predict(params, context, grid)
-    numbers = head.apply(params["companding"], hyper)
+    numbers = head(params, hyper)
     log_a = context["log_a"] if sent else _log_a(numbers[..., :1])
     log_reach = START_LOG_REACH + jnp.arcsinh(numbers[..., -1:])
     return jnp.concatenate([hyper, log_a, log_reach], -1)
@@ -94,9 +95,6 @@ def _companded(model: Model, channels: int, *, sent: bool) -> Model:
     inner = stage.order.refine(params, hyper, around, groups)
     return Companded(inner, log_a, log_reach)
 
-  def init(key: Array) -> Params:
-    return head.init(key, jnp.zeros((1, 1, 1, channels)))
-
   y_stage = stage._replace(
     quantizer=companding.make(stage.quantizer),
     density=companding.rated(stage.density),
@@ -104,16 +102,16 @@ def _companded(model: Model, channels: int, *, sent: bool) -> Model:
     order=stage.order._replace(refine=refine),
   )
   staged = model._replace(stages=(z_stage, y_stage))
-  return with_params(staged, {"companding": init})
+  return with_params(staged, [head.init])
 
 
 def _sent(model: Model, quantizer: Quantizer) -> Model:
   """The model with a stage for ln A, after z."""
   z_stage, y_stage = model.stages
-  head, channels = Head(1), y_stage.spec.channels
+  head = Net("log_a", Head(1), ((1, 1, 1, y_stage.spec.channels),))
 
   def latents(params: Params, y: Float[Array, "b h w c"], quality: Quality):
-    log_a = _log_a(head.apply(params["log_a"], y))
+    log_a = _log_a(head(params, y))
     level = (LEVELS - 1) / LARGEST_LOG_A * log_a
     return model.latents(params, y, quality) | {"a": level}
 
@@ -125,25 +123,8 @@ def _sent(model: Model, quantizer: Quantizer) -> Model:
   stage = factorized_stage(spec, quantizer, absorb)
   return with_params(
     model._replace(latents=latents, stages=(z_stage, stage, y_stage)),
-    {
-      "log_a": lambda key: head.init(key, jnp.zeros((1, 1, 1, channels))),
-      "a_density": lambda key: factorized.init(key, 1),
-    },
+    [head.init, init_of("a_density", factorized.init, 1)],
   )
-
-
-def with_params(model: Model, inits: dict[str, Init]) -> Model:
-  """Returns the model with more parameters, by name, (key) -> params."""
-
-  def init(key: Array) -> Params:
-    # The others start as they would without.
-    extra = {
-      name: make(jax.random.fold_in(key, k))
-      for k, (name, make) in enumerate(inits.items())
-    }
-    return model.init(key) | extra
-
-  return model._replace(init=init)
 
 
 def _log_a(number: Float[Array, "b h w 1"]) -> Float[Array, "b h w 1"]:

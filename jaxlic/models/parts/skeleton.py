@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
+import jax
 from jaxtyping import Array, Float
 
 from jaxlic.entropy import factorized
@@ -55,6 +56,18 @@ def build(
   spec = dataclasses.replace(spec, rests=(MEDIAN, *spec.rests))
   init = together(inits)
   return Model(spec, init, analyze, latents, tuple(stages), synthesize)
+
+
+def with_params(model: Model, inits: Sequence[Init]) -> Model:
+  """Returns the model with more parameters; the others start as without."""
+
+  def init(key: Array) -> Params:
+    params = model.init(key)
+    for k, one in enumerate(inits):
+      params |= one(jax.random.fold_in(key, k))
+    return params
+
+  return model._replace(init=init)
 
 
 def without_hyper(
