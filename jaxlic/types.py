@@ -16,6 +16,7 @@ Array = Any  # of JAX or NumPy; comments give shapes
 Params = Any  # a nested dictionary of arrays
 Context = dict[str, Any]  # what both sides know so far, and "quality"
 Grid = tuple[int, int]  # positions of the image, each of a model's stride
+DTYPES = ("float32", "bfloat16")  # in which a model's convolutions compute
 # A pytree of arrays, most of them [b *positions ...]: what both sides know of a
 # stage's latents before their symbols. What is in it is up to its quantizer and
 # its density; most share a `Prediction`.

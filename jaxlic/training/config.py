@@ -132,7 +132,7 @@ class Config:
   start_from: str = ""  # a codec's folder, whose weights the run begins with
   start_partly: bool = False  # only with those of the same name and shape
   # Of convolutions in training.
-  dtype: str = field("float32", one_of("float32", "bfloat16"))
+  dtype: str = field("float32", one_of(*types.DTYPES))
   # Turns in which a device takes its share of a batch.
   accumulate: int = field(1, positive)
   log_every: int = field(100, positive)  # steps

@@ -6,8 +6,7 @@ training: codecs are evaluated in float32, since two sides must agree.
 """
 
 from jaxlic.errors import JaxlicError
-
-DTYPES = ("float32", "bfloat16")
+from jaxlic.types import DTYPES
 
 
 def checked(dtype: str) -> str:
