@@ -98,7 +98,9 @@ def join_others() -> None:
 
 
 def load_held_out(config: Any) -> HeldOut | None:
-  """Returns what is evaluated beside the loop, at full precision."""
+  """Returns what is evaluated beside the loop, at full precision, if any is."""
+  if not config.eval.folder:
+    return None
   model = models.make(config.model.name, **config.model.options)
   return HeldOut.load(config, model, codec.make(model))
 

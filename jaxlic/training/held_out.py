@@ -48,14 +48,12 @@ class HeldOut(NamedTuple):
   held: Held
 
   @classmethod
-  def load(cls, config: Any, model: Model, codec: Codec) -> "HeldOut | None":
-    """Returns this process's share of eval.folder; None if that is empty.
+  def load(cls, config: Any, model: Model, codec: Codec) -> "HeldOut":
+    """Returns this process's share of eval.folder.
 
     Raises:
       JaxlicError: See `load`.
     """
-    if not config.eval.folder:
-      return None
     held = load(
       config.eval,
       distortion=config.loss.distortion,
