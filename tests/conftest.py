@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxlic import codec, models, training, zoo
+from tests.trainer import make_trainer
 
 # Most of the tests' time is spent in the compiler. Programs that tests start do
 # without this, and run as users run them.
@@ -160,3 +161,15 @@ def tiny_codec(tmp_path_factory):
     params=make_toy("lapped")[2],
   )
   return folder
+
+
+@pytest.fixture(scope="module")
+def trainer(tmp_path_factory):
+  """Starts train.py in a folder that a file's tests share."""
+  return make_trainer(tmp_path_factory.mktemp("train"))
+
+
+@pytest.fixture
+def no_process_outlives_its_test(trainer):
+  yield
+  trainer.end()

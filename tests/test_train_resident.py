@@ -7,26 +7,17 @@ import numpy as np
 import pytest
 
 from jaxlic.training.run import load_average
-from tests.trainer import make_trainer
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+  pytest.mark.slow,
+  pytest.mark.usefixtures("no_process_outlives_its_test"),
+]
 
 RESIDENT = (
   "--config.data.resident",
   "--config.data.draw=pixels",
   "--config.log_every=5",
 )
-
-
-@pytest.fixture(scope="module")
-def trainer(tmp_path_factory):
-  return make_trainer(tmp_path_factory.mktemp("train"))
-
-
-@pytest.fixture(autouse=True)
-def no_process_outlives_its_test(trainer):
-  yield
-  trainer.end()
 
 
 @pytest.fixture(scope="module")

@@ -13,21 +13,11 @@ import pytest
 from jaxlic import cli, zoo
 from jaxlic.training.run import load_average
 from tests.conftest import slow
-from tests.trainer import make_trainer
+
+pytestmark = pytest.mark.usefixtures("no_process_outlives_its_test")
 
 STEPS = 10
 MANY = "--config.optimizer.steps=100000"
-
-
-@pytest.fixture(scope="module")
-def trainer(tmp_path_factory):
-  return make_trainer(tmp_path_factory.mktemp("train"))
-
-
-@pytest.fixture(autouse=True)
-def no_process_outlives_its_test(trainer):
-  yield
-  trainer.end()
 
 
 @pytest.fixture(scope="module")
