@@ -12,3 +12,6 @@ class Photo(NamedTuple):
   pixels: UInt8[np.ndarray, "H W 3"]  # a grey photo's channels are equal
   grey: bool = False  # of one channel in its file
   icc_profile: bytes | None = None  # GRAY if grey, else RGB; None: sRGB
+  exif: bytes | None = None  # a TIFF structure, as in PNG's eXIf; upright
+  xmp: bytes | None = None  # the packet, XML
+  notes: tuple[str, ...] = ()  # what its file had and this has not, a line each
