@@ -25,6 +25,7 @@ def add(subparsers: Any) -> None:
     "mid-grey nearly as without a map, white most; for codecs of scgain",
   )
   arguments.add_model(command)
+  arguments.add_force(command)
   command.add_argument(
     "--background",
     metavar="COLOR",
@@ -55,9 +56,12 @@ def _add_wanted(group: Any) -> None:
 
 def run(options: Namespace) -> None:
   """Reads the image, codes it, and says what came out."""
+  from jaxlic import files
   from jaxlic.data import images, output
 
-  target = output.check_target(options.target)
+  target = output.check_target(
+    options.target, files.JLIC, force=options.force
+  )
   paths.check_distinct(options.source, target)
   if options.quality_map:
     paths.check_distinct(options.quality_map, target)

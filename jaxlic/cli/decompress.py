@@ -15,6 +15,7 @@ def add(subparsers: Any) -> None:
   command.set_defaults(run=run)
   command.add_argument("source", metavar="IN.jlic")
   command.add_argument("target", metavar="OUT.png", help="or another suffix")
+  arguments.add_force(command)
   arguments.add_model(command, "of codecs that are not embedded")
 
 
@@ -23,7 +24,7 @@ def run(options: Namespace) -> None:
   from jaxlic import files
   from jaxlic.data import images
 
-  target = images.check_photo_target(options.target)
+  target = images.check_photo_target(options.target, force=options.force)
   paths.check_distinct(options.source, target)
   data = paths.read_bytes(options.source)
   start = time.perf_counter()
