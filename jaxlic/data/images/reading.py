@@ -20,6 +20,7 @@ def read(
   *,
   background: str | None = None,
   reduce_depth: bool = False,
+  salvage: bool = False,
 ) -> Photo:
   """Returns the photograph in a file, or in the bytes of one.
 
@@ -33,6 +34,7 @@ def read(
     background: Colour under transparent pixels, as a name or `#rrggbb`.
     reduce_depth: Round more than 8 bits per sample to 8. Floating point
       samples are taken as [0, 1].
+    salvage: Take what can be read of a damaged file, with a note.
 
   Raises:
     JaxlicError: If there is no such file, or it holds no whole image of a known
