@@ -72,6 +72,7 @@ def tell(done: Done) -> None:
     tqdm.write(f"jaxlic: {done.line}", file=sys.stderr)
   elif done.line:
     tqdm.write(done.line, file=sys.stdout)
+    sys.stdout.flush()  # whoever reads along sees each line at once
 
 
 def _told(results: Iterator[Done], count: int) -> int:
