@@ -6,7 +6,7 @@ import os
 import numpy as np
 from PIL import Image, ImageCms, ImageColor, ImageOps
 
-from jaxlic.data.images import depth
+from jaxlic.data.images import damage, depth
 from jaxlic.data.images.opening import damaged, named_bytes, open_image
 from jaxlic.data.images.photo import Photo
 from jaxlic.errors import JaxlicError
@@ -34,22 +34,22 @@ def read(
     background: Colour under transparent pixels, as a name or `#rrggbb`.
     reduce_depth: Round more than 8 bits per sample to 8. Floating point
       samples are taken as [0, 1].
-    salvage: Take what can be read of a damaged file, with a note.
+    salvage: Take what is left of a damaged picture, and tell so in `notes`.
 
   Raises:
     JaxlicError: If there is no such file, or it holds no whole image of a known
       format, more than `MAX_PIXELS` pixels, several frames, alpha without
-      `background`, or more than 8 bits without `reduce_depth`.
+      `background`, more than 8 bits without `reduce_depth`, or damage without
+      `salvage`. Some damage is silent, see `damage`.
   """
   name, data = named_bytes(source)
+  data, cut = damage.completed(data) if salvage else (data, ())
   image = open_image(name, io.BytesIO(data))
   depth.check(name, image, data, reduce_depth=reduce_depth)
-  try:
-    image.load()
-  except Exception as error:  # each plugin raises its own kinds
-    raise damaged(name, error) from error
+  image, lost = damage.load(name, image, data, salvage=salvage)
   image = _upright(depth.reduce(name, image))
-  return _to_photo(name, image, background)
+  photo = _to_photo(name, image, background)
+  return photo._replace(notes=photo.notes + cut + lost)
 
 
 def _upright(image: Image.Image) -> Image.Image:
