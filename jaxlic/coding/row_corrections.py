@@ -63,6 +63,12 @@ def pop(decoder: range_coder.Decoder, shape: tuple[int, ...]) -> Corrections:
       "file again"
     )
   gaps = _pop_split(decoder, count, *_gap_code(len(shape)))
+  # An escape can say any integer.
+  if count and gaps.min() < 0:
+    raise JaxlicError(
+      "the payload is damaged: its corrected rows do not ascend; fetch the "
+      "file again"
+    )
   places = np.cumsum(gaps + 1) - 1
   if count and (places.min() < 0 or places.max() >= size):
     raise JaxlicError(

@@ -33,6 +33,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxlic.entropy import gaussian
+from jaxlic.errors import JaxlicError
 from jaxlic.quantize.lattices.points import AnyArray, Lattice
 
 LOGITS, PER_DEVIATION = 32, 4  # of d
@@ -80,7 +81,12 @@ def bits(
 def rows(
   points: Lattice, scale_rows: Int[np.ndarray, "n c"]
 ) -> Int[np.ndarray, "n k"]:
-  """Returns the number of every bit's logit, 32 times the bit's and more."""
+  """Returns the number of every bit's logit, 32 times the bit's and more.
+
+  Raises:
+    JaxlicError: If a row is none of the ladder's: the payload is damaged.
+  """
+  _check(scale_rows)
   blocks = scale_rows.reshape(len(scale_rows), -1, points.n)
   weight = np.rint(_weights(points)).astype(np.int64)
   lack, variance = (moment[blocks] for moment in _integer_moments())
@@ -100,6 +106,16 @@ def folded_moments(scale: AnyArray, exp=jnp.exp) -> tuple[AnyArray, AnyArray]:
   signed = sum(terms[1::2]) - sum(terms[::2])
   square = 1 / 12 + signed / math.pi**2
   return lack, square - (0.25 - lack) ** 2
+
+
+def _check(scale_rows: Int[np.ndarray, "n c"]) -> None:
+  """Corrections of a damaged file may lead beyond the ladder."""
+  last = gaussian.LEVELS - 1
+  if scale_rows.min() < 0 or scale_rows.max() > last:
+    raise JaxlicError(
+      f"rows of scales are within 0..{last}, got {scale_rows.min()}.."
+      f"{scale_rows.max()}: the payload is damaged; fetch the file again"
+    )
 
 
 def _weights(points: Lattice) -> Float[np.ndarray, "n"]:

@@ -78,3 +78,18 @@ def test_parts_of_a_list_are_corrected_as_the_whole():
     for part, start in zip(parts, starts, strict=True)
   ]
   np.testing.assert_array_equal(np.concatenate(corrected), rows)
+
+
+@pytest.mark.parametrize("gaps", [[0, 900, -899, 0], [-1, 2]])
+def test_places_that_do_not_ascend_are_refused(gaps):
+  # An encoder's gaps are never negative, but escapes can say such ones: a part
+  # of the list would be searched for places that lie outside it.
+  encoder = range_coder.Encoder()
+  for values, unit, low_row in (
+    ([len(gaps)], row_corrections._COUNT_UNIT, row_corrections._COUNT_LOW),
+    (gaps, row_corrections._GAP_UNIT, row_corrections._GAP_LOW),
+  ):
+    row_corrections._push_split(encoder, np.array(values), unit, low_row)
+  decoder = range_coder.Decoder(encoder.finish())
+  with pytest.raises(JaxlicError, match="rows do not ascend"):
+    row_corrections.pop(decoder, (1000,))

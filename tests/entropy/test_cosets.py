@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxlic.entropy import cosets, gaussian
+from jaxlic.errors import JaxlicError
 from jaxlic.quantize.lattices import points as lattice_points
 
 
@@ -88,3 +89,12 @@ def test_files_take_the_logit_that_training_is_nearest_to():
   # The cost of 0 is softplus(logit), and logits here are their own places.
   nearest = np.log(np.expm1(np.asarray(wanted) * np.log(2))).reshape(50, 2, 5)
   assert np.abs(nearest - place)[place > 0].max() < 0.51
+
+
+@pytest.mark.parametrize("row", [-1, 64, 2**31 - 1])
+def test_rows_beyond_the_ladder_of_scales_are_refused(row):
+  # Corrections of a damaged file can move a row off the ladder's end.
+  points = lattice_points.make("Dn*", 4)
+  rows = np.array([[3, 0, 63, row]], np.int32)
+  with pytest.raises(JaxlicError, match=r"rows of scales are within 0\.\.63"):
+    cosets.rows(points, rows)
