@@ -161,6 +161,13 @@ def one_row_each(rows: np.ndarray, symbols: np.ndarray) -> np.ndarray:
   return rows
 
 
+class ChannelRows(Protocol):
+  """The table rows of symbols of which nothing is known but their channel."""
+
+  def __call__(self, level: float, channels: int, /) -> np.ndarray:
+    """Returns the rows [c] that `Rows` gives every position, in NumPy."""
+
+
 class Density(NamedTuple):
   """The probability of a stage's symbols."""
 
@@ -170,6 +177,8 @@ class Density(NamedTuple):
   freeze: Callable[[Params], AnyTables]
   planes: tuple[Plane, ...] = (one_row_each,)
   training_bits: Bits | None = None  # where training has another rate: a bound
+  channel_rows: ChannelRows | None = None  # None where rows depend on more than
+  # channel and level
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxlic.codec import inputs, traceable
+from jaxlic.codec import claims, inputs, traceable
 from jaxlic.codec.compiled import Compiled, Portion, compile_model, visit
 from jaxlic.codec.inputs import Image, Map, checked_quality
 from jaxlic.coding import range_coder, row_corrections, symbol_planes
@@ -117,7 +117,10 @@ def _encode(
       table = models[stage.spec.name]
       symbol_planes.push(coder, symbols, rows, table, stage.density.planes)
   check = range_coder.check([s for part in sent.values() for s, *_ in part])
-  return Payload(height, width, level, check, coder.finish())
+  size = height, width
+  least = claims.least_bytes(model, compiled, params, models, size, level)
+  data = coder.finish().ljust(least, b"\0")
+  return Payload(height, width, level, check, data)
 
 
 _Sent = list[np.ndarray]  # of a portion: symbols, rows, those near an edge
@@ -164,6 +167,8 @@ def _decode(
     return portion.on_grid(symbols, rows.shape)
 
   size = payload.height, payload.width
+  least = claims.least_bytes(model, compiled, params, models, size, level)
+  claims.check(model.spec, size, len(payload.data), least)
   context = visit(model, compiled, params, size, level, receive)
   _check_symbols(received, payload.check)
   return compiled.synthesize(params, context)[0, : size[0], : size[1]]

@@ -33,7 +33,7 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxlic.coding import escape, mixture_masses, mixtures
-from jaxlic.coding.tables import validate
+from jaxlic.coding.tables import PRECISION, validate
 from jaxlic.errors import JaxlicError
 from jaxlic.types import AnyTables, MixtureTables, Tables
 
@@ -178,6 +178,16 @@ class Decoder:
         "the payload is damaged: its number is outside the coder's range; "
         "fetch the file again"
       ) from error
+
+
+def least_bits(rows: Int[np.ndarray, "n *parameters"], models: Models) -> float:
+  """Returns the fewest bits that a symbol of each row can take in all.
+
+  Raises:
+    JaxlicError: If a row is not in the tables.
+  """
+  most = models.tables.frequencies[_numbers(rows, models)].max(1)
+  return float(np.sum(PRECISION - np.log2(most)))
 
 
 def check(arrays: Sequence[Int[np.ndarray, "..."]]) -> int:

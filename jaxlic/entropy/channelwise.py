@@ -78,11 +78,14 @@ def make(name: str, family: Family, *, bound: bool = False) -> Density:
   def scale_of(params, known: Known) -> float:
     return 1.0
 
+  def channel_rows(level: float, channels: int) -> np.ndarray:
+    return np.arange(channels)
+
   def freeze_all(params: dict) -> Tables:
     return freeze(family, params[name])
 
   rated = functools.partial(_rated, name, family, scale_of)
-  return _density(rated, _channels, freeze_all, bound)
+  return _density(rated, _channels, channel_rows, freeze_all, bound)
 
 
 def make_scaled(
@@ -110,6 +113,9 @@ def make_scaled(
     step = step.reshape(-1, *(1,) * (channels.ndim - 1))
     return step * channels.shape[-1] + channels
 
+  def channel_rows(level: float, channels: int) -> np.ndarray:
+    return round(level * STEPS) * channels + np.arange(channels)
+
   def freeze_all(params: dict) -> Tables:
     levels = params[log_scale]
     rates = jnp.arange(STEPS * (len(levels) - 1) + 1) / STEPS
@@ -117,7 +123,7 @@ def make_scaled(
     return freeze(family, params[name], scales)
 
   rated = functools.partial(_rated, name, family, scale_of)
-  return _density(rated, rows, freeze_all, bound)
+  return _density(rated, rows, channel_rows, freeze_all, bound)
 
 
 def _rated(
@@ -134,12 +140,20 @@ def _rated(
 
 
 def _density(
-  rated: Callable, rows: Callable, freeze_all: Callable, bound: bool
+  rated: Callable,
+  rows: Callable,
+  channel_rows: Callable,
+  freeze_all: Callable,
+  bound: bool,
 ) -> Density:
   """The density of exact rate, if `bound` with the other in training."""
-  trained = rated(bound_bits) if bound else None
   return Density(
-    rated(exact_bits), rows, None, freeze_all, training_bits=trained
+    rated(exact_bits),
+    rows,
+    None,
+    freeze_all,
+    training_bits=rated(bound_bits) if bound else None,
+    channel_rows=channel_rows,
   )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jaxlic import codec, models
+from jaxlic.codec import begin, inputs
 from jaxlic.entropy import gaussian
 from jaxlic.errors import JaxlicError
 from jaxlic.quantize.companding import Companded
@@ -64,6 +65,38 @@ def test_encoding_twice_gives_the_same_bytes(toy):
   image = _photo(*SIZES[-1])
   first = built.encode(params, tables, image, 0.0)
   assert built.encode(params, tables, image, 0.0) == first
+
+
+def test_first_stages_have_the_rows_that_a_claim_is_checked_by(toy):
+  model, _, params, _ = toy
+  stage, top = model.stages[0], model.spec.max_quality
+  # Halves of the steps that scaled densities have are ties.
+  for level in {min(level, top) for level in (0.0, 1 / 32, 3 / 32, 1.7)}:
+    known = stage.predict(params, begin(inputs.vector(level)), (9, 5))
+    rows = stage.density.rows(known)
+    one = stage.density.channel_rows(level, rows.shape[-1])
+    np.testing.assert_array_equal(rows, np.broadcast_to(one, rows.shape))
+
+
+def test_a_claim_beyond_the_payload_is_refused_before_networks_run(toy):
+  model, _, params, tables = toy
+  ran = []
+
+  def counted(stage):
+    def absorb(*args):
+      ran.append(stage.spec.name)
+      return stage.absorb(*args)
+
+    return stage._replace(absorb=absorb)
+
+  stages = tuple(counted(stage) for stage in model.stages)
+  built = codec.make(model._replace(stages=stages))
+  claim = Payload(
+    height=8192, width=8192, quality=0.0, check=0, data=b"8bytes.."
+  )
+  with pytest.raises(JaxlicError, match="at least [0-9]+ bytes .*, got 8: it"):
+    built.decode(params, tables, claim)
+  assert not ran
 
 
 @pytest.mark.parametrize(
