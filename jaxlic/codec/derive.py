@@ -2,7 +2,8 @@
 
 The payload holds, per stage, the list of rows near an edge and then the
 symbols; those of a stage with an order group after group, positions row by row
-in each, and those of several planes plane after plane in each group.
+in each, and those of several planes plane after plane in each group. Zeros
+follow up to the least size that `claims` tells.
 """
 
 import functools

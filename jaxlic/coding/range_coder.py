@@ -218,7 +218,8 @@ def _numbers(rows: np.ndarray, models: Models) -> np.ndarray:
   if rows.size and (rows.min() < 0 or rows.max() >= side):
     raise JaxlicError(
       f"rows are within 0..{side - 1}, the rows of the tables, got "
-      f"{rows.min()}..{rows.max()}; use the tables of this density"
+      f"{rows.min()}..{rows.max()}: the payload is damaged, fetch it again, or "
+      "these tables are not of this density"
     )
   return rows if rows.ndim == 1 else rows @ side ** np.arange(indices)[::-1]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxlic import files, zoo
-from jaxlic.coding import container, range_coder
+from jaxlic.coding import container, range_coder, row_corrections
 from jaxlic.data.images import Photo
 from jaxlic.errors import JaxlicError
 from jaxlic.zoo import ensemble
@@ -214,6 +214,24 @@ def test_no_damaged_file_takes_more_memory_than_an_honest_one(name):
     tracemalloc.stop()
 
 
+def test_corrections_that_a_hostile_encoder_wrote_are_refused(monkeypatch):
+  # The places 31, 1 and 2 of 32 rows, of which each group has 16: a search for
+  # those of the first group would find all three.
+  def push(encoder, rows, near_edge):
+    assert rows.size == 32
+    for values, unit, low_row in (
+      ([3], row_corrections._COUNT_UNIT, row_corrections._COUNT_LOW),
+      ([31, -31, 0], row_corrections._GAP_UNIT, row_corrections._GAP_LOW),
+    ):
+      row_corrections._push_split(encoder, np.array(values), unit, low_row)
+
+  codec = honest("order").codec
+  monkeypatch.setattr(row_corrections, "push", push)
+  data = files.compress(COLOUR, model=codec)
+  with pytest.raises(JaxlicError, match="corrected rows do not ascend"):
+    files.decompress(data, model=codec)
+
+
 CLAIM = """
 import resource
 from jaxlic import files, zoo
@@ -244,5 +262,5 @@ def test_32_bytes_that_claim_67_megapixels_take_no_memory():
   growth_kib, message = result.stdout.split(" ", 1)
   assert message.startswith("a file of 8192 x 8192 pixels under lapped has at")
   assert "at least 29214 bytes of payload, got 1: it is damaged" in message
-  # JAX starts; an image of this size takes 200 MB, its latents 300 MB.
+  # JAX starts. The image alone takes 200 MB as bytes.
   assert int(growth_kib) < 100 * 1024
