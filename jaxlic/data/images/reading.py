@@ -6,7 +6,7 @@ import os
 import numpy as np
 from PIL import Image, ImageCms, ImageColor, ImageOps
 
-from jaxlic.data.images import depth
+from jaxlic.data.images import depth, png
 from jaxlic.data.images.opening import damaged, named_bytes, open_image
 from jaxlic.data.images.photo import Photo
 from jaxlic.errors import JaxlicError
@@ -46,6 +46,8 @@ def read(
     image.load()
   except Exception as error:  # each plugin raises its own kinds
     raise damaged(name, error) from error
+  if image.format == "PNG":
+    png.scale_transparent(image, data)
   image = _upright(depth.reduce(name, image))
   return _to_photo(name, image, background)
 

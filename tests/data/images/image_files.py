@@ -20,13 +20,13 @@ def encode(image, kind="PNG", **options):
   return file.getvalue()
 
 
+def make_chunk(name, data):
+  crc = struct.pack(">I", zlib.crc32(name + data))
+  return struct.pack(">I", len(data)) + name + data + crc
+
+
 def make_png(width, height, *, bits, colour, raw, extra=b""):
   """A PNG by hand: Pillow writes no 16-bit colour."""
-
-  def chunk(name, data):
-    crc = struct.pack(">I", zlib.crc32(name + data))
-    return struct.pack(">I", len(data)) + name + data + crc
-
   header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-  body = chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
-  return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + body
+  body = make_chunk(b"IDAT", zlib.compress(raw)) + make_chunk(b"IEND", b"")
+  return b"\x89PNG\r\n\x1a\n" + make_chunk(b"IHDR", header) + extra + body

@@ -1,5 +1,4 @@
 import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -7,7 +6,14 @@ from PIL import Image
 
 from jaxlic.data import images
 from jaxlic.errors import JaxlicError
-from tests.data.images.image_files import GRAY, GREY, RGB, encode, make_png
+from tests.data.images.image_files import (
+  GRAY,
+  GREY,
+  RGB,
+  encode,
+  make_chunk,
+  make_png,
+)
 
 
 def _deep_png(samples):
@@ -117,8 +123,7 @@ def test_deep_samples_are_never_reduced_in_silence(file, bits):
 
 
 def test_a_transparent_colour_of_16_bits_is_refused():
-  key = struct.pack(">I", 2) + b"tRNS" + bytes(2)
-  key += struct.pack(">I", zlib.crc32(b"tRNS" + bytes(2)))
+  key = make_chunk(b"tRNS", bytes(2))
   file = make_png(1, 1, bits=16, colour=0, raw=bytes(3), extra=key)
   with pytest.raises(JaxlicError, match="transparent colour"):
     images.read(file, reduce_depth=True)
