@@ -6,7 +6,7 @@ import os
 import numpy as np
 from PIL import Image, ImageCms, ImageColor, ImageOps
 
-from jaxlic.data.images import depth, png
+from jaxlic.data.images import colour, depth, png
 from jaxlic.data.images.opening import damaged, named_bytes, open_image
 from jaxlic.data.images.photo import Photo
 from jaxlic.errors import JaxlicError
@@ -42,6 +42,7 @@ def read(
   name, data = named_bytes(source)
   image = open_image(name, io.BytesIO(data))
   depth.check(name, image, data, reduce_depth=reduce_depth)
+  profile = colour.profile(name, image, data)
   try:
     image.load()
   except Exception as error:  # each plugin raises its own kinds
@@ -49,7 +50,7 @@ def read(
   if image.format == "PNG":
     png.scale_transparent(image, data)
   image = _upright(depth.reduce(name, image))
-  return _to_photo(name, image, background)
+  return _to_photo(name, image, profile, background)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -59,9 +60,10 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def _to_photo(name: str, image: Image.Image, background: str | None) -> Photo:
+def _to_photo(
+  name: str, image: Image.Image, profile: bytes | None, background: str | None
+) -> Photo:
   """Resolves alpha, colour space and profile of an image of 8 bits."""
-  profile = image.info.get("icc_profile")
   space = profile[16:20] if profile else None
   grey, fits = image.mode in _GREY_MODES, image.mode in _RGB_MODES
   if image.has_transparency_data:
