@@ -2,8 +2,9 @@
 
 A `Photo` is what the codecs take and give: 8-bit RGB, upright. What a file
 holds beyond that (alpha, 16 bits, more frames) is refused with a line that
-names the way out, never dropped in silence. Metadata other than the ICC
-profile and the orientation is not read.
+names the way out, never dropped in silence. ICC profile, EXIF and XMP are kept;
+`Photo.notes` tells what was left out: a gain map, a second picture, a video,
+damaged EXIF, IPTC. Comments, text chunks and resolutions are not read.
 """
 
 from jaxlic.data.images.listing import list_photos

@@ -5,7 +5,7 @@ import os
 
 from PIL import Image, ImageOps
 
-from jaxlic.data.images import colour, depth, png, tiff
+from jaxlic.data.images import colour, depth, metadata, png, tiff
 from jaxlic.data.images.flattening import flatten
 from jaxlic.data.images.opening import damaged, named_bytes, open_image
 from jaxlic.data.images.photo import Photo
@@ -47,26 +47,27 @@ def read(
   image = open_image(name, io.BytesIO(data))
   depth.check(name, image, data, reduce_depth=reduce_depth)
   profile = colour.profile(name, image, data)
+  kept = metadata.read(image, data)
   if image.format == "TIFF":
     tiff.check(name, image)
   try:
     image.load()
   except Exception as error:  # each plugin raises its own kinds
     raise damaged(name, error) from error
-  notes = _settle(image, data)
+  _settle(image, data)
   image = _upright(depth.reduce(name, image))
   photo = flatten(name, image, profile=profile, background=background)
-  return photo._replace(notes=photo.notes + notes)
+  return photo._replace(
+    exif=kept.exif, xmp=kept.xmp, notes=photo.notes + kept.notes
+  )
 
 
-def _settle(image: Image.Image, data: bytes) -> tuple[str, ...]:
-  """Mends what Pillow takes amiss, and returns what it leaves out."""
+def _settle(image: Image.Image, data: bytes) -> None:
+  """Mends what Pillow takes amiss."""
   if image.format == "PNG":
     png.scale_transparent(image, data)
   if image.format == "TIFF":
     tiff.expand_palette(image)
-    return tiff.notes(image)
-  return ()
 
 
 def _upright(image: Image.Image) -> Image.Image:
