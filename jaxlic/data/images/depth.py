@@ -9,6 +9,7 @@ import re
 import numpy as np
 from PIL import Image
 
+from jaxlic.data.images import jxl
 from jaxlic.errors import JaxlicError
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
@@ -58,6 +59,10 @@ def bits(image: Image.Image, data: bytes) -> int:
     item = data[start : start + size]
     flags = [match[0] for match in re.findall(rb"av1C..(.)", item, re.DOTALL)]
     return max(8 + 2 * (f >> 6 & 1) + 2 * (f >> 5 & 1) for f in [0, *flags])
+  if image.format == "HEIF":
+    return image.info["bit_depth"]
+  if image.format == "JXL":
+    return jxl.header("image", data).bits
   if image.format == "PPM" and image.mode == "RGB":
     # Only a maximum other than 255 needs Pillow's own decoder, with two args.
     args = image.tile[0].args

@@ -6,7 +6,9 @@ from pathlib import Path
 from jaxlic.errors import JaxlicError
 
 # The suffixes of the formats that are read.
-_READABLE = ".png .jpg .jpeg .webp .avif .tif .tiff .bmp .gif .ppm .pgm".split()
+_READABLE = (
+  ".png .jpg .jpeg .webp .avif .heic .heif .jxl .tif .tiff .bmp .gif .ppm .pgm"
+).split()
 
 
 def list_photos(folder: str | os.PathLike) -> list[Path]:

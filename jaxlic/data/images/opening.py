@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from jaxlic.data.images import formats
 from jaxlic.errors import JaxlicError, one_line
 
 MAX_PIXELS = 2**26
@@ -85,10 +86,12 @@ def open_image(name: str, file: io.BufferedIOBase) -> Image.Image:
     JaxlicError: If it is damaged, of an unknown format, or of another size.
   """
   try:
-    image = Image.open(file, formats=_FORMATS)
+    image = _open(name, file)
     # MPO is the JPEG of phones that append a second picture (depth, gain map);
     # the photograph is its first.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+  except JaxlicError:
+    raise
   except Image.UnidentifiedImageError as error:
     raise JaxlicError(
       f"{name}: not an image of a known format, or damaged; convert it to PNG"
@@ -115,6 +118,16 @@ def open_image(name: str, file: io.BufferedIOBase) -> Image.Image:
       " or pages; save one as PNG"
     )
   return image
+
+
+def _open(name: str, file: io.BufferedIOBase) -> Image.Image:
+  kind = formats.kind(file.read(formats.PEEK))
+  file.seek(0)
+  if kind == "HEIC":
+    return formats.open_heic(name, file)
+  if kind == "JPEG XL":
+    return formats.open_jxl(name, file, max_pixels=MAX_PIXELS)
+  return Image.open(file, formats=_FORMATS)
 
 
 def damaged(name: str, error: Exception) -> JaxlicError:
