@@ -10,6 +10,7 @@ damaged EXIF, IPTC. Comments, text chunks and resolutions are not read.
 from jaxlic.data.images.listing import list_photos
 from jaxlic.data.images.opening import MAX_PIXELS, check_header, header_size
 from jaxlic.data.images.photo import Photo
+from jaxlic.data.images.pil import from_pil
 from jaxlic.data.images.reading import read
 from jaxlic.data.images.writing import check_photo_target, write
 
@@ -18,6 +19,7 @@ __all__ = [
   "Photo",
   "check_header",
   "check_photo_target",
+  "from_pil",
   "header_size",
   "list_photos",
   "read",

@@ -47,6 +47,7 @@ _CURVES = {
   14: _BT709,
   15: _BT709,
 }
+_GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
 _HDR = {16: "PQ", 18: "HLG"}
 # 1/2.2, which PNG has for sRGB's curve, and cHRM's primaries, by libpng's rule.
 _SRGB_GAMMA, _GAMMA_SLACK, _POINT_SLACK = 0.45455, 5e-5, 1e-3
@@ -66,7 +67,7 @@ def profile(name: str, image: Image.Image, data: bytes) -> bytes | None:
       not known, or numbers that are no colour space.
   """
   icc = image.info.get("icc_profile")
-  grey = image.mode in ("1", "L", "LA", "I", "I;16")
+  grey = image.mode in _GREY_MODES
   if image.format == "PNG":
     return _png_profile(name, icc, dict(png.chunks(data)), grey=grey)
   if image.format in ("AVIF", "HEIF") and not icc:
@@ -77,6 +78,31 @@ def profile(name: str, image: Image.Image, data: bytes) -> bytes | None:
   if image.format == "JXL" and icc and profiles.is_srgb(icc):
     return None  # libjxl makes a profile of each file's space
   return icc
+
+
+def profile_of_info(name: str, image: Image.Image) -> bytes | None:
+  """Returns the profile that is known of an image without its file.
+
+  Pillow keeps what a PNG says in gAMA, cHRM and sRGB, and not cICP; nor does it
+  keep what an AVIF says, as pillow-heif does of HEIC.
+
+  Raises:
+    JaxlicError: As `profile` does.
+  """
+  info, chunks = image.info, {}
+  if "gamma" in info:
+    chunks[b"gAMA"] = struct.pack(">I", round(100_000 * info["gamma"]))
+  if "chromaticity" in info:
+    values = [round(100_000 * value) for value in info["chromaticity"]]
+    chunks[b"cHRM"] = struct.pack(">8I", *values)
+  if "srgb" in info:
+    chunks[b"sRGB"] = b"\0"
+  grey, icc = image.mode in _GREY_MODES, info.get("icc_profile")
+  if "nclx_profile" in info and not icc:
+    keys = "color_primaries", "transfer_characteristics"
+    points = [info["nclx_profile"][key] for key in keys]
+    return _code_point_profile(name, *points, grey=grey)
+  return _png_profile(name, icc, chunks, grey=grey)
 
 
 def _png_profile(

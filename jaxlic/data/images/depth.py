@@ -12,6 +12,7 @@ from PIL import Image
 from jaxlic.data.images import jxl
 from jaxlic.errors import JaxlicError
 
+_MODE_BITS = {"I": 16, "F": 32}
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 
 
@@ -47,7 +48,13 @@ def check(
 
 
 def bits(image: Image.Image, data: bytes) -> int:
-  """Returns the bits per sample in the file of an image, opened or decoded."""
+  """Returns the bits per sample in the file of an image, opened or decoded.
+
+  Without the file, empty bytes, they are those of the image in memory.
+  """
+  if not data and image.format not in ("TIFF", "HEIF"):
+    # pillow-heif says what it reduced.
+    return image.info.get("bit_depth", _MODE_BITS.get(image.mode[0], 8))
   if image.format == "PNG":
     return data[24]  # bit depth of IHDR
   if image.format == "TIFF":
@@ -67,7 +74,7 @@ def bits(image: Image.Image, data: bytes) -> int:
     # Only a maximum other than 255 needs Pillow's own decoder, with two args.
     args = image.tile[0].args
     return int(args[1]).bit_length() if isinstance(args, tuple) else 8
-  return {"I": 16, "F": 32}.get(image.mode[0], 8)
+  return _MODE_BITS.get(image.mode[0], 8)
 
 
 def reduce(name: str, image: Image.Image) -> Image.Image:

@@ -47,12 +47,21 @@ def flatten(
     image = rgba
   elif image.mode == "CMYK" and space == b"CMYK":
     image, used = _from_cmyk(name, image, profile), True
-  rgb = np.array(image.convert("RGB"))
+  rgb = np.array(_convert(name, image))
   kept = space == b"GRAY" if grey else fits and space == b"RGB "
   if kept or used or not profile or is_srgb(profile):
     return Photo(rgb, grey, profile if kept else None)
   note = "an ICC profile that is not of the pixels' colours was left out"
   return Photo(rgb, grey, notes=(note,))
+
+
+def _convert(name: str, image: Image.Image) -> Image.Image:
+  try:
+    return image.convert("RGB")
+  except ValueError as error:  # a mode of no colours
+    raise JaxlicError(
+      f"{name}: pixels of mode {image.mode} are not read; convert them to RGB"
+    ) from error
 
 
 def _from_cmyk(name: str, image: Image.Image, profile: bytes) -> Image.Image:

@@ -77,11 +77,11 @@ def open_jxl(
   if not image.jpeg:
     stored = dict(boxes.boxes(data))
     image.info |= {"exif": _box_exif(image), "xmp": stored.get(b"xml ", b"")}
-    _forget_orientation(image)
+    forget_orientation(image)
   return image
 
 
-def _forget_orientation(image: Image.Image) -> None:
+def forget_orientation(image: Image.Image) -> None:
   """Makes EXIF and XMP say upright, for the decoder has turned the pixels."""
   for key, edit in (("exif", exif.upright), ("xmp", xmp.upright)):
     # What is damaged is left to the reader of metadata, who tells.

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from jaxlic.data.images import boxes, directories, exif, pictures, tiff, xmp
+from jaxlic.data.images.photo import Photo
 
 MAX_BYTES = directories.MAX_BYTES
 
@@ -43,6 +44,13 @@ def read(image: Image.Image, data: bytes) -> Metadata:
   return Metadata(kept_exif, kept_xmp, notes)
 
 
+def attach(photo: Photo, kept: Metadata) -> Photo:
+  """Returns the photo with metadata, and the notes of both."""
+  return photo._replace(
+    exif=kept.exif, xmp=kept.xmp, notes=photo.notes + kept.notes
+  )
+
+
 def _upright(
   name: str, edit: Callable[[bytes], bytes | None], stored: bytes
 ) -> tuple[bytes | None, tuple[str, ...]]:
@@ -68,6 +76,8 @@ def _stored_exif(
     except (ValueError, struct.error) as error:
       return b"", (f"damaged EXIF was left out ({error})",)
   stored = image.info.get("exif") or _raw_profile(image, "exif") or b""
+  if not data and not stored and len(image.getexif()):
+    stored = image.getexif().tobytes()  # set in Python
   return stored.removeprefix(_PREFIX), ()
 
 

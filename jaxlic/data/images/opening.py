@@ -103,21 +103,30 @@ def open_image(name: str, file: io.BufferedIOBase) -> Image.Image:
     ) from error
   except Exception as error:  # each plugin raises its own kinds
     raise damaged(name, error) from error
-  if image.width * image.height > MAX_PIXELS:
-    raise JaxlicError(
-      f"{name}: images have at most {MAX_PIXELS} pixels, this one"
-      f" {image.width}x{image.height}; crop or scale it"
-    )
-  if 0 in image.size:
-    raise JaxlicError(
-      f"{name}: no pixels, {image.width}x{image.height}; get the image again"
-    )
+  check_size(name, image.width, image.height)
   if frames > 1:
     raise JaxlicError(
       f"{name}: only single images are read, this file holds {frames} frames"
       " or pages; save one as PNG"
     )
   return image
+
+
+def check_size(name: str, width: int, height: int) -> None:
+  """Refuses an image of no pixels, or of more than `MAX_PIXELS`.
+
+  Raises:
+    JaxlicError: If it is such.
+  """
+  if width * height > MAX_PIXELS:
+    raise JaxlicError(
+      f"{name}: images have at most {MAX_PIXELS} pixels, this one"
+      f" {width}x{height}; crop or scale it"
+    )
+  if 0 in (width, height):
+    raise JaxlicError(
+      f"{name}: no pixels, {width}x{height}; get the image again"
+    )
 
 
 def _open(name: str, file: io.BufferedIOBase) -> Image.Image:

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 from PIL import Image
 
@@ -22,17 +23,19 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     start += 12 + size
 
 
-def scale_transparent(image: Image.Image, data: bytes) -> None:
-  """Sets the transparent grey or colour of an image to its samples' scale.
+def transparency(image: Image.Image, data: bytes) -> dict[str, Any]:
+  """Returns the transparent grey or colour at the scale of 8-bit samples.
 
-  Pillow scales samples of 2 and 4 bits to 8, and leaves tRNS as it is stored.
-  Bits of it beyond the depth count for nothing (PNG 3, 11.3.1.1).
+  As the entry of an image's `info`, empty without one. Pillow scales samples of
+  2 and 4 bits to 8, and leaves tRNS as it is stored. Bits of it beyond the
+  depth count for nothing (PNG 3, 11.3.1.1).
   """
   key = image.info.get("transparency")
   top = 2 ** data[24] - 1  # bit depth of IHDR
   if image.mode in ("1", "L") and isinstance(key, int):
-    stored = dict(chunks(data)).get(b"tRNS", b"")
+    stored = dict(chunks(data)).get(b"tRNS", b"").rjust(2, b"\0")
     (grey,) = struct.unpack_from(">H", stored)
-    image.info["transparency"] = (grey & top) * 255 // top
-  elif image.mode == "RGB" and isinstance(key, tuple):
-    image.info["transparency"] = tuple(sample & top for sample in key)
+    return {"transparency": (grey & top) * 255 // top}
+  if image.mode == "RGB" and isinstance(key, tuple):
+    return {"transparency": tuple(sample & top for sample in key)}
+  return {}

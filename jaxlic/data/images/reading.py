@@ -54,23 +54,17 @@ def read(
     image.load()
   except Exception as error:  # each plugin raises its own kinds
     raise damaged(name, error) from error
-  _settle(image, data)
-  image = _upright(depth.reduce(name, image))
-  photo = flatten(name, image, profile=profile, background=background)
-  return photo._replace(
-    exif=kept.exif, xmp=kept.xmp, notes=photo.notes + kept.notes
-  )
-
-
-def _settle(image: Image.Image, data: bytes) -> None:
-  """Mends what Pillow takes amiss."""
   if image.format == "PNG":
-    png.scale_transparent(image, data)
+    image.info |= png.transparency(image, data)
   if image.format == "TIFF":
-    tiff.expand_palette(image)
+    tiff.expand_palette(image, image.tag_v2)
+  image = upright(depth.reduce(name, image))
+  photo = flatten(name, image, profile=profile, background=background)
+  return metadata.attach(photo, kept)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+  """Returns a decoded image turned as its EXIF says."""
   try:
     return ImageOps.exif_transpose(image)
   except Exception:  # damaged EXIF says nothing of the orientation

@@ -4,6 +4,9 @@ References:
   Adobe, "TIFF Revision 6.0", 1992, sections 5, 18, 19 and 21.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from PIL import Image
 
 from jaxlic.errors import JaxlicError
@@ -46,13 +49,13 @@ def check(name: str, image: Image.Image) -> None:
       )
 
 
-def expand_palette(image: Image.Image) -> None:
+def expand_palette(image: Image.Image, tags: Mapping[int, Any]) -> None:
   """Sets a palette of 8-bit values, which should be of 16, to what is meant.
 
   Some programs write such; libtiff, too, takes them for 8-bit ones if none is
   above 255. Pillow shows them black.
   """
-  colours = image.tag_v2.get(_COLOUR_MAP, (256,))
+  colours = tags.get(_COLOUR_MAP, (256,))
   if image.mode in ("P", "PA") and max(colours) < 256:
     image.putpalette(bytes(colours), "RGB;L")
 
