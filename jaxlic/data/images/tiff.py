@@ -12,6 +12,7 @@ from PIL import Image
 from jaxlic.errors import JaxlicError
 
 _PHOTOMETRIC, _BYTE_COUNTS, _COLOUR_MAP = 262, 279, 320
+_PLANES, _SEPARATE = 284, 2
 _EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
 _COEFFICIENTS, _SUBSAMPLING, _REFERENCE = 529, 530, 532
 _SIGNED, _YCBCR = 2, 6
@@ -20,16 +21,17 @@ _FULL_RANGE = (0, 255, 128, 255, 128, 255)
 
 
 def check(name: str, image: Image.Image) -> None:
-  """Refuses samples that Pillow would take for others.
+  """Refuses samples that Pillow would take for others, or would make up.
 
   Signed samples of 32 bits are what Pillow writes for its mode "I", whose
   values, 0..65535, `depth.reduce` judges.
 
   Raises:
-    JaxlicError: If samples of 8 or 16 bits are signed, or uncompressed YCbCr is
-      subsampled, or not that of JFIF.
+    JaxlicError: If samples of 8 or 16 bits are signed, if uncompressed YCbCr is
+      subsampled, or not that of JFIF, or if strips do not cover the image.
   """
   tags = image.tag_v2
+  _check_cover(name, image)
   bits = max(tags.get(258, (1,)))
   if _SIGNED in tags.get(_SAMPLE_FORMAT, ()) and bits <= 16:
     raise JaxlicError(
@@ -47,6 +49,23 @@ def check(name: str, image: Image.Image) -> None:
         f"{name}: uncompressed YCbCr is read with a chroma sample per pixel and"
         f" JFIF's coefficients, here steps {tuple(steps)}; save it as RGB"
       )
+
+
+def _check_cover(name: str, image: Image.Image) -> None:
+  """Refuses an image with rows of which there is no strip: they would be black.
+
+  An image that is decoded, or is libtiff's to decode, passes.
+  """
+  tags, tiles = image.tag_v2, image.tile
+  boxes = [tile.extents for tile in tiles if tile.codec_name != "libtiff"]
+  planes = len(image.getbands()) if tags.get(_PLANES) == _SEPARATE else 1
+  covered = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes)
+  needed = planes * image.width * image.height
+  if boxes and covered < needed:
+    raise JaxlicError(
+      f"{name}: damaged (strips of {covered} samples, not {needed}); get the"
+      " file again"
+    )
 
 
 def expand_palette(image: Image.Image, tags: Mapping[int, Any]) -> None:

@@ -1,3 +1,5 @@
+import zlib
+
 import numpy as np
 import pytest
 
@@ -6,7 +8,7 @@ from jaxlic.errors import JaxlicError
 from tests.data.images.image_files import GREY, RGB, make_tiff
 
 # Tags of TIFF 6.0.
-PLANAR, COLOUR_MAP, EXTRA, SAMPLE_FORMAT = 284, 320, 338, 339
+COMPRESSION, PLANAR, COLOUR_MAP, EXTRA, SAMPLE_FORMAT = 259, 284, 320, 338, 339
 SUBSAMPLING = 530
 
 
@@ -36,15 +38,19 @@ def test_greys_of_every_depth_reach_from_black_to_white(bits, white):
   assert photo.pixels[0, :, 0].tolist() == ([0, 255] if white else [255, 0])
 
 
-def test_separate_planes_give_their_pixels():
+@pytest.mark.parametrize("compressed", [False, True])
+def test_separate_planes_give_their_pixels(compressed):
+  planes = [plane.tobytes() for plane in np.moveaxis(RGB, -1, 0)]
+  if compressed:  # stored as they are, so of one size
+    planes = [zlib.compress(plane, 0) for plane in planes]
   file = make_tiff(
-    np.moveaxis(RGB, -1, 0).tobytes(),
+    b"".join(planes),
     4,
     6,
     photometric=2,
     bits=(8, 8, 8),
     planes=3,
-    extra={PLANAR: (2,)},
+    extra={PLANAR: (2,), COMPRESSION: (8 if compressed else 1,)},
   )
   np.testing.assert_array_equal(images.read(file).pixels, RGB)
 
@@ -177,3 +183,31 @@ def test_floating_point_colour_is_refused():
   )
   with pytest.raises(JaxlicError, match="convert it to PNG"):
     images.read(file, reduce_depth=True)
+
+
+def test_rows_without_a_strip_are_refused():
+  # The strip holds the first row of six, and they are not black.
+  file = make_tiff(
+    RGB[:1].tobytes(),
+    4,
+    6,
+    photometric=2,
+    bits=(8,) * 3,
+    extra={278: (1,)},
+  )
+  with pytest.raises(JaxlicError, match="damaged .strips of 4 samples, not 24"):
+    images.read(file)
+
+
+def test_a_plane_without_a_strip_is_refused():
+  file = make_tiff(
+    RGB[..., :2].tobytes(),
+    4,
+    6,
+    photometric=2,
+    bits=(8,) * 3,
+    planes=2,
+    extra={PLANAR: (2,)},
+  )
+  with pytest.raises(JaxlicError, match="damaged"):
+    images.read(file)
