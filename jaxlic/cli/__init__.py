@@ -1,9 +1,9 @@
 """The command line: `jaxlic compress | decompress | info | models | eval ...`.
 
 Each command is a module with `add(subparsers)`, which says its words, and
-`run(options)`. Whatever goes wrong is one line on stderr and exit code 2. JAX
-takes most of a second to import, so each command imports what it needs when it
-runs.
+`run(options)`, which may return an exit code. Whatever goes wrong is one line
+on stderr and exit code 2. JAX takes most of a second to import, so each command
+imports what it needs when it runs.
 """
 
 import sys
@@ -52,9 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
   try:
     options = _parser().parse_args(arguments)
     import_modules(options)
-    options.run(options)
+    code = options.run(options)
     sys.stdout.flush()
-    return 0
+    return code or 0
   except KeyboardInterrupt:
     return INTERRUPTED
   except BrokenPipeError:

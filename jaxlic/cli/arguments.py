@@ -69,6 +69,15 @@ def add_quality(command: Any) -> None:
   )
 
 
+def add_force(command: Parser) -> None:
+  """Adds --force."""
+  command.add_argument(
+    "--force",
+    action="store_true",
+    help="replace a file even if it is of another kind, or read-only",
+  )
+
+
 def add_json(command: Parser) -> None:
   """Adds --json."""
   command.add_argument("--json", action="store_true", help="for programs")

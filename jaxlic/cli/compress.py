@@ -1,22 +1,22 @@
-"""`jaxlic compress`: an image to a `.jlic` file."""
+"""`jaxlic compress`: images to `.jlic` files."""
 
-import sys
 import time
 from argparse import Namespace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from jaxlic.cli import arguments, paths
+from jaxlic.cli import arguments, batch, jobs, paths
 from jaxlic.errors import JaxlicError
 
 
 def add(subparsers: Any) -> None:
   """Adds the command to `jaxlic`'s."""
   command = subparsers.add_parser(
-    "compress", help="write an image as a .jlic file"
+    "compress", help="write images as .jlic files"
   )
   command.set_defaults(run=run)
-  command.add_argument("source", metavar="IN", help="a single 8-bit image")
-  command.add_argument("target", metavar="OUT.jlic")
+  jobs.add(command, source="IN", target="OUT.jlic")
   _add_wanted(command.add_mutually_exclusive_group())
   command.add_argument(
     "--quality-map",
@@ -32,6 +32,14 @@ def add(subparsers: Any) -> None:
   )
   command.add_argument(
     "--reduce-depth", action="store_true", help="round deep samples to 8 bits"
+  )
+  command.add_argument(
+    "--salvage",
+    action="store_true",
+    help="take what can be read of a damaged image, with a warning",
+  )
+  command.add_argument(
+    "--strip", action="store_true", help="leave EXIF and XMP out"
   )
 
 
@@ -53,47 +61,81 @@ def _add_wanted(group: Any) -> None:
   )
 
 
-def run(options: Namespace) -> None:
-  """Reads the image, codes it, and says what came out."""
+def run(options: Namespace) -> int | None:
+  """Reads the images, codes them, and says what came out."""
+  from jaxlic import files
   from jaxlic.data import images, output
 
-  target = output.check_target(options.target)
-  paths.check_distinct(options.source, target)
-  if options.quality_map:
-    paths.check_distinct(options.quality_map, target)
+  kind = jobs.Files(
+    suffixes=images.READABLE,
+    suffix=".jlic",
+    check=partial(output.check_target, kind=files.JLIC, force=options.force),
+    replaces=True,
+  )
+  todo = jobs.plan(options, kind)
+  _check_map(options)
+  return batch.run(options, todo, batch.Work(_load, _code))
+
+
+def _check_map(options: Namespace) -> None:
+  """A quality map belongs to one image, and is not written over."""
+  if options.quality_map is None:
+    return
+  if options.output_dir is not None:
+    raise JaxlicError(
+      "--quality-map is of one image, --output-dir for many; give one of them"
+    )
+  paths.check_distinct(options.quality_map, Path(options.paths[-1]))
+
+
+def _load(model: str | None) -> Any:
+  from jaxlic import zoo
+
+  return zoo.load(model or zoo.DEFAULT)
+
+
+def _code(options: Namespace, model: Any, job: jobs.Job) -> batch.Done:
+  """Reads an image, codes it, and writes the file."""
+  from jaxlic.data import images
+
+  source = paths.read_bytes("-") if job.source == "-" else job.source
   photo = images.read(
-    options.source,
+    source,
     background=options.background,
     reduce_depth=options.reduce_depth,
+    salvage=options.salvage,
   )
+  if options.strip:
+    photo = photo._replace(exif=None, xmp=None)
   start = time.perf_counter()
-  data, words, warning = _encoded(options, photo)
+  data, words, warning = _encoded(options, model, photo)
   seconds = time.perf_counter() - start
-  output.write_bytes(options.target, data)
+  paths.write_bytes(job.target, data)
   height, width = photo.pixels.shape[:2]
-  print(
-    f"{options.target}: {len(data)} bytes, "
+  line = (
+    f"{job.target}: {len(data)} bytes, "
     f"{8 * len(data) / (height * width):.4f} bpp, {width}x{height}, {words}"
     f"{seconds:.2f} s"
   )
-  if warning:
-    print(f"jaxlic: warning: {warning}", file=sys.stderr)
+  return batch.done(job, line, (*photo.notes, *warning))
 
 
-def _encoded(options: Namespace, photo: Any) -> tuple[bytes, str, str]:
+def _encoded(
+  options: Namespace, model: Any, photo: Any
+) -> tuple[bytes, str, tuple[str, ...]]:
   """The file, words on the search for it, and what is wrong with it, if so."""
-  from jaxlic import files, zoo
+  from jaxlic import files
   from jaxlic.files import search
 
   keywords = {
-    "model": options.model or zoo.DEFAULT,
+    "model": model,
     "quality_map": options.quality_map
     and _read_map(options.quality_map, photo.pixels.shape[:2]),
   }
   bpp, psnr_db = options.target_bpp, options.target_psnr
   if bpp is None and psnr_db is None:
     data = files.compress_photo(photo, quality=options.quality, **keywords)
-    return data, "", ""
+    return data, "", ()
   nearest = search.search(
     photo, target_bpp=bpp, target_psnr_db=psnr_db, **keywords
   )
@@ -102,7 +144,7 @@ def _encoded(options: Namespace, photo: Any) -> tuple[bytes, str, str]:
 
 def _words(
   nearest: Any, bpp: float | None, psnr_db: float | None
-) -> tuple[str, str]:
+) -> tuple[str, tuple[str, ...]]:
   """Words on a search, and what is wrong with the file, if so."""
   words = f"quality {nearest.quality:.4f} after {nearest.encodes} encodes, "
   if psnr_db is None:
@@ -111,10 +153,10 @@ def _words(
     wanted, value = f"{psnr_db:g} dB", f"{nearest.psnr_db:.3f} dB"
     words = f"{value}, {words}"
   if nearest.reached:
-    return words, ""
+    return words, ()
   return words, (
     f"in {nearest.encodes} encodes no quality of this codec gave this image "
-    f"{wanted}; wrote the nearest, {value} at quality {nearest.quality:g}"
+    f"{wanted}; wrote the nearest, {value} at quality {nearest.quality:g}",
   )
 
 

@@ -20,6 +20,7 @@ def add(subparsers: Any) -> None:
   )
   arguments.add_quality(command)
   arguments.add_model(command)
+  arguments.add_force(command)
 
 
 def run(options: Namespace) -> None:
@@ -28,7 +29,7 @@ def run(options: Namespace) -> None:
   from jaxlic.data import images
   from jaxlic.evaluation import beside_jpeg
 
-  images.check_photo_target(options.out)
+  images.check_photo_target(options.out, force=options.force)
   model = zoo.load(options.model or zoo.DEFAULT)
   photo = images.read(zoo.DEMO)
   coded, jpeg = beside_jpeg.beside_jpeg(

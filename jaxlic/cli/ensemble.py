@@ -14,7 +14,7 @@ def add(subparsers: Any) -> None:
   command.set_defaults(run=run)
   command.add_argument("target", metavar="OUT_DIR")
   command.add_argument("members", nargs="+", metavar="NAME_OR_DIR")
-  new_codec.add_name(command)
+  new_codec.add(command)
   command.add_argument(
     "--lambdas",
     type=_lambdas,
@@ -30,11 +30,13 @@ def run(options: argparse.Namespace) -> None:
   """Writes the codec."""
   from jaxlic import zoo
 
+  name = new_codec.check(options)
   trained = zoo.join(
     options.target,
-    name=new_codec.name_of(options),
+    name=name,
     members=[zoo.load(member) for member in options.members],
     lambdas=options.lambdas,
+    force=options.force,
   )
   print(new_codec.summary(options, trained))
 

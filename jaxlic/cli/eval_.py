@@ -2,14 +2,12 @@
 
 import argparse
 import json
-import os
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from jaxlic import __version__
 from jaxlic.cli import arguments, table
-from jaxlic.errors import JaxlicError
 
 MOST_QUALITIES = 100_000
 
@@ -35,6 +33,7 @@ def add(subparsers: Any) -> None:
   )
   command.add_argument("--out", metavar="FILE.json", help="CompressAI's schema")
   command.add_argument("--csv", metavar="FILE.csv", help="a line per quality")
+  arguments.add_force(command)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -65,14 +64,11 @@ def run(options: argparse.Namespace) -> None:
 
 def _check_targets(options: argparse.Namespace) -> None:
   from jaxlic.data import output
+  from jaxlic.evaluation import sweep
 
-  targets = [path for path in (options.out, options.csv) if path]
-  for path in targets:
-    output.check_target(path)
-  if len(targets) > len({os.path.realpath(path) for path in targets}):
-    raise JaxlicError(
-      f"--out and --csv are two files, got {targets[0]} twice; give another"
-    )
+  for path, kind in ((options.out, sweep.JSON), (options.csv, sweep.CSV)):
+    if path:
+      output.check_target(path, kind, force=options.force)
 
 
 def _description(points: list[Any], count: int) -> str:

@@ -14,7 +14,7 @@ def add(subparsers: Any) -> None:
   command.set_defaults(run=run)
   command.add_argument("workdir", metavar="WORKDIR", help="of train.py")
   command.add_argument("target", metavar="OUT_DIR")
-  new_codec.add_name(command)
+  new_codec.add(command)
   command.add_argument(
     "--checkpoint",
     type=_checkpoint,
@@ -30,10 +30,11 @@ def run(options: argparse.Namespace) -> None:
   from jaxlic import zoo
   from jaxlic.training.run import load_average
 
+  name = new_codec.check(options)
   config, average = load_average(options.workdir, step=options.checkpoint)
   trained = zoo.export(
     options.target,
-    name=new_codec.name_of(options),
+    name=name,
     architecture=config["model"]["name"],
     options=config["model"]["options"],
     params=average,

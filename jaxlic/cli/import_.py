@@ -22,7 +22,7 @@ def _add_compressai(sources: Any) -> None:
   command.set_defaults(run=run)
   command.add_argument("checkpoint", metavar="CHECKPOINT.pth")
   command.add_argument("target", metavar="OUT_DIR")
-  new_codec.add_name(command)
+  new_codec.add(command)
   command.add_argument(
     "--architecture", metavar="A", help="default: what names and shapes say"
   )
@@ -38,10 +38,11 @@ def run(options: Namespace) -> None:
   """Writes the codec of CompressAI's checkpoint."""
   from jaxlic.compressai import convert
 
+  name = new_codec.check(options)
   trained = convert.import_codec(
     options.checkpoint,
     options.target,
-    name=new_codec.name_of(options),
+    name=name,
     architecture=options.architecture,
     keep_tables=options.keep_tables,
   )

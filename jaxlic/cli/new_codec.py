@@ -1,16 +1,18 @@
-"""What commands share that write a codec's folder: its name, a last line."""
+"""What commands share that write a codec's folder: its place, a last line."""
 
 import re
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from jaxlic.cli import arguments
 from jaxlic.cli.arguments import Parser
 from jaxlic.errors import JaxlicError
 
 
-def add_name(command: Parser) -> None:
-  """Adds --name, for `name_of`."""
+def add(command: Parser) -> None:
+  """Adds --name, for `check`, and --force."""
+  arguments.add_force(command)
   command.add_argument(
     "--name",
     help="kept in every file; default: OUT_DIR's last part in lower case, with "
@@ -18,12 +20,18 @@ def add_name(command: Parser) -> None:
   )
 
 
-def name_of(options: Namespace) -> str:
-  """Returns the name that is asked for, or one from the folder's.
+def check(options: Namespace) -> str:
+  """Returns the name of the codec that is to be written to `options.target`.
+
+  It is the one that is asked for, or one from the folder's.
 
   Raises:
-    JaxlicError: If the folder's name has no letter that a file could hold.
+    JaxlicError: If the folder's name has no letter that a file could hold, or
+      the folder holds what may not be replaced.
   """
+  from jaxlic import zoo
+
+  zoo.check_folder(options.target, force=options.force)
   if options.name:
     return options.name
   last = Path(options.target).resolve().name

@@ -4,6 +4,8 @@ from argparse import Namespace
 from functools import partial
 from typing import Any
 
+from jaxlic.cli import arguments
+
 
 def add(subparsers: Any) -> None:
   """Adds the command to `jaxlic`'s."""
@@ -25,6 +27,7 @@ def add(subparsers: Any) -> None:
     metavar="SIDE",
     help="shrink photographs of a longer side to it first, such as 1536",
   )
+  arguments.add_force(command)
 
 
 def run(options: Namespace) -> None:
@@ -38,6 +41,7 @@ def run(options: Namespace) -> None:
     options.target,
     tile=options.tile,
     max_side=options.max_side,
+    force=options.force,
     progress=partial(tqdm, disable=None, unit="image"),
   )
   print(

@@ -43,6 +43,7 @@ def pack(
   *,
   tile: int | None = None,
   max_side: int | None = None,
+  force: bool = False,
   progress: Callable = iter,
 ) -> Packed:
   """Writes the photographs in and below a folder as records, in name order.
@@ -57,24 +58,23 @@ def pack(
 
   Args:
     folder: The photographs.
-    target: The file, replaced if it exists: whole, or not at all.
+    target: The file; one with such records is replaced, whole or not at all.
     tile: Side of the tiles in pixels; None stores files.
     max_side: Photographs of a longer side are shrunk to it first; None: none.
+    force: Replace a target that holds something else.
     progress: Wraps the list of paths, as `tqdm` does.
 
   Raises:
     JaxlicError: If there is no photograph, a side is not positive, or the
-      target has another suffix than .array_record or cannot be written.
+      target has another suffix than .array_record, cannot be written, or holds
+      something else.
   """
   for what, side in (("tiles", tile), ("photographs", max_side)):
     if side is not None and side < 1:
       raise JaxlicError(
         f"{what} have a side of 1 pixel or more, got {side}; give a larger one"
       )
-  if Path(target).suffix != sources.SUFFIX:
-    raise JaxlicError(
-      f"{target}: record files end in {sources.SUFFIX}; give it that suffix"
-    )
+  output.check_target(target, _KIND, force=force)
   paths = images.list_photos(folder)
   skipped, records = [], 0
   with output.replacing(target) as temporary, _writer(temporary) as write:
@@ -92,6 +92,16 @@ def pack(
   size_bytes = os.path.getsize(target)
   photos = len(paths) - len(skipped)
   return Packed(photos, tuple(skipped), records, size_bytes)
+
+
+def _is_source(path: Path) -> bool:
+  try:
+    return len(sources.open_source(path)) > 0
+  except JaxlicError:
+    return False
+
+
+_KIND = output.Kind("a file of records", (sources.SUFFIX,), _is_source)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ decompressed: the rate counts all of them, the distortion is of 8-bit RGB.
 
 import csv
 import io
+import json
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxlic import files, metrics
-from jaxlic.data import images
+from jaxlic.data import images, output
 from jaxlic.data.images import Photo
 from jaxlic.errors import JaxlicError
 from jaxlic.zoo import Trained
@@ -31,6 +32,21 @@ class Point(NamedTuple):
   ms_ssim: float | None  # in 0..1, of 8-bit RGB; None where it is undefined
   encode_s: float  # seconds from pixels to bytes
   decode_s: float  # seconds from bytes to pixels
+
+
+def _is_json(path: Path) -> bool:
+  try:
+    curve = json.loads(path.read_bytes())
+  except ValueError:
+    return False
+  return isinstance(curve, dict) and "results" in curve
+
+
+_COLUMNS = ",".join(Point._fields)
+JSON = output.Kind("a curve", (".json",), _is_json)
+CSV = output.Kind(
+  "a table of a curve", (".csv",), output.begins_with(_COLUMNS.encode())
+)
 
 
 def measure(photo: Photo, *, model: Trained, quality: float) -> Point:
@@ -133,7 +149,7 @@ def to_csv(points: Sequence[Point]) -> str:
   """Returns a line per point under the names of its fields."""
   text = io.StringIO()
   writer = csv.writer(text, lineterminator="\n")
-  writer.writerow(Point._fields)
+  text.write(f"{_COLUMNS}\n")
   writer.writerows([_finite(value) for value in point] for point in points)
   return text.getvalue()
 

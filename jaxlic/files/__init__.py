@@ -10,6 +10,7 @@ from jaxlic.files.arguments import (
   photo_of,
 )
 from jaxlic.files.photographs import (
+  JLIC,
   compress,
   compress_photo,
   decompress,
@@ -17,6 +18,7 @@ from jaxlic.files.photographs import (
 )
 
 __all__ = [
+  "JLIC",
   "ImageLike",
   "MapLike",
   "ModelLike",

@@ -5,6 +5,7 @@ from jaxtyping import UInt8
 
 from jaxlic import zoo
 from jaxlic.coding import container
+from jaxlic.data import output
 from jaxlic.data.images import Photo
 from jaxlic.errors import JaxlicError
 from jaxlic.files.arguments import (
@@ -19,6 +20,10 @@ from jaxlic.files.arguments import (
 )
 from jaxlic.types import Bitstream
 from jaxlic.zoo import Trained
+
+JLIC = output.Kind(
+  "a .jlic file", (".jlic",), output.begins_with(container.MAGIC)
+)
 
 
 def compress(

@@ -1,6 +1,13 @@
 """Finished codecs: the embedded ones, and your own as folders on disk."""
 
-from jaxlic.zoo.codec_folder import ENSEMBLE, FILES, Trained, export, size_bytes
+from jaxlic.zoo.codec_folder import (
+  ENSEMBLE,
+  FILES,
+  Trained,
+  check_folder,
+  export,
+  size_bytes,
+)
 from jaxlic.zoo.embedded import DEFAULT, DEMO, embedded_folder, load, names
 from jaxlic.zoo.ensemble_folder import join
 
@@ -10,6 +17,7 @@ __all__ = [
   "ENSEMBLE",
   "FILES",
   "Trained",
+  "check_folder",
   "embedded_folder",
   "export",
   "join",

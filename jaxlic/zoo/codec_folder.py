@@ -131,6 +131,32 @@ def load(folder: str | Path) -> Trained:
   )
 
 
+def check_folder(folder: str | Path, *, force: bool = False) -> None:
+  """Checks that a codec may be written into a folder.
+
+  Of what the folder holds, a codec may be replaced, and no other file of one of
+  the names.
+
+  Raises:
+    JaxlicError: If there is such a file, and `force` is not set, or one that
+      may not be written to; or if the folder is a file.
+  """
+  if Path(folder).exists() and not Path(folder).is_dir():
+    raise JaxlicError(f"{folder}: is a file, no folder; give another path")
+  kind = output.Kind("part of a codec", (), lambda p: _holds_codec(p.parent))
+  for file in FILES:
+    if Path(folder, file).exists():
+      output.check_target(Path(folder, file), kind, force=force)
+
+
+def _holds_codec(folder: Path) -> bool:
+  try:
+    about = json.loads((folder / "codec.json").read_text())
+  except (OSError, ValueError):
+    return False
+  return isinstance(about, dict) and {"architecture", "fingerprint"} <= {*about}
+
+
 def size_bytes(folder: str | Path) -> int:
   """Returns the size on disk of a codec's folder."""
   return sum(Path(folder, file).stat().st_size for file in FILES)

@@ -18,6 +18,7 @@ def join(
   name: str,
   members: Sequence[Trained],
   lambdas: Sequence[float] = (),
+  force: bool = False,
 ) -> Trained:
   """Writes codecs as one that codes each image with the best of them.
 
@@ -26,6 +27,7 @@ def join(
     name: As in `export`.
     members: The codecs, 2 to 256, none an ensemble.
     lambdas: As in `ensemble.spec_of`.
+    force: Replace a codec that the folder holds, which may be a member.
 
   Raises:
     JaxlicError: As `export` and `ensemble.spec_of`; or if the folder holds a
@@ -35,9 +37,10 @@ def join(
     raise JaxlicError(
       "members of an ensemble are no ensembles; give the members of each"
     )
-  if Path(folder, "codec.json").exists():
+  if Path(folder, "codec.json").exists() and not force:
     raise JaxlicError(
-      f"an ensemble's folder holds no codec yet, {folder} does; give another"
+      f"an ensemble's folder holds no codec yet, {folder} does; give another, "
+      "or force (--force) to replace it"
     )
   spec = ensemble.spec_of([member.spec for member in members], lambdas)
   params = {str(k): member.params for k, member in enumerate(members)}

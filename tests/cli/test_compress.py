@@ -92,8 +92,10 @@ def test_a_quality_map_is_a_grey_image(run, refuse, png, tmp_path):
     noise(48, 48, 3), quality=2, model=codec, quality_map=mask / 255
   )
   assert "is a grey image" in refuse(*words, "--quality-map", png)
-  line = refuse("compress", png, path, *words[3:], "--quality-map", path)
-  assert "would replace the input" in line
+  link = tmp_path / "link.jlic"
+  link.symlink_to(path)
+  words_of_link = *words[:2], link, *words[3:], "--quality-map", path, "--force"
+  assert "would replace the input" in refuse(*words_of_link)
   Image.fromarray(mask[:40]).save(path)
   line = refuse(*words, "--quality-map", path)
   assert "as displayed, 48x48, got 48x40; resize" in line
@@ -124,9 +126,10 @@ def test_the_input_is_not_overwritten(refuse, model, png, tmp_path):
   before = Path(png).read_bytes()
   link = tmp_path / "link.jlic"
   link.symlink_to(png)
-  for target in (png, link):
-    line = refuse("compress", png, target, "--model", model)
-    assert "would replace the input" in line
+  for target, match in ((png, "a second input"), (link, "stays as it is")):
+    assert match in refuse("compress", png, target, "--model", model)
+  line = refuse("compress", png, link, "--model", model, "--force")
+  assert "would replace the input" in line
   assert Path(png).read_bytes() == before
 
 

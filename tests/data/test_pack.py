@@ -92,10 +92,11 @@ def test_more_photographs_than_are_decoded_at_once_are_stored(
   assert pack.pack(folder, target).records == 3
 
 
-@pytest.mark.parametrize("old", [None, b"old"])
+@pytest.mark.parametrize("old", [False, True])
 def test_a_failure_leaves_what_was_there_and_no_other(folder, target, old):
   if old:
-    target.write_bytes(old)
+    pack.pack(folder, target)
+  kept = target.read_bytes() if old else None
   before = sorted(os.listdir(target.parent))
 
   def stop(paths):
@@ -105,7 +106,7 @@ def test_a_failure_leaves_what_was_there_and_no_other(folder, target, old):
   with pytest.raises(KeyboardInterrupt):
     pack.pack(folder, target, progress=stop)
   assert sorted(os.listdir(target.parent)) == before
-  assert not old or target.read_bytes() == old
+  assert not old or target.read_bytes() == kept
 
 
 def test_a_folder_without_a_sound_photograph_is_refused(tmp_path, target):
@@ -127,7 +128,7 @@ def test_a_full_disk_is_refused(folder, target, monkeypatch):
   [
     ({"tile": 0}, "tiles have a side of 1 pixel or more, got 0"),
     ({"max_side": 0}, "photographs have a side of 1 pixel or more, got 0"),
-    ({"target": "a.bin"}, "a.bin: record files end in .array_record"),
+    ({"target": "a.bin"}, "a.bin: a file of records ends in .array_record"),
     ({"target": "missing/a.array_record"}, "no folder .*missing; create it"),
     ({"folder": "missing"}, "missing: no such folder"),
   ],
@@ -160,7 +161,7 @@ def test_prepare_cuts_tiles(folder, target, capsys):
   ("words", "match"),
   [
     (["missing", "a.array_record"], "jaxlic: missing: no such folder"),
-    ([".", "a.bin"], "jaxlic: a.bin: record files end in"),
+    ([".", "a.bin"], "jaxlic: a.bin: a file of records ends in"),
     ([".", "a.array_record", "--tile=x"], "--tile: invalid int value: 'x'"),
   ],
 )

@@ -7,20 +7,23 @@ names the way out, never dropped in silence. ICC profile, EXIF and XMP are kept;
 damaged EXIF, IPTC. Comments, text chunks and resolutions are not read.
 """
 
-from jaxlic.data.images.listing import list_photos
+from jaxlic.data.images.listing import READABLE, list_files, list_photos
 from jaxlic.data.images.opening import MAX_PIXELS, check_header, header_size
 from jaxlic.data.images.photo import Photo
 from jaxlic.data.images.pil import from_pil
 from jaxlic.data.images.reading import read
-from jaxlic.data.images.writing import check_photo_target, write
+from jaxlic.data.images.writing import check_photo_target, encode, write
 
 __all__ = [
   "MAX_PIXELS",
+  "READABLE",
   "Photo",
   "check_header",
   "check_photo_target",
+  "encode",
   "from_pil",
   "header_size",
+  "list_files",
   "list_photos",
   "read",
   "write",

@@ -1,12 +1,13 @@
 """Image files in a folder, by their suffixes."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from jaxlic.errors import JaxlicError
 
 # The suffixes of the formats that are read.
-_READABLE = (
+READABLE = (
   ".png .jpg .jpeg .webp .avif .heic .heif .jxl .tif .tiff .bmp .gif .ppm .pgm"
 ).split()
 
@@ -20,6 +21,25 @@ def list_photos(folder: str | os.PathLike) -> list[Path]:
   Raises:
     JaxlicError: If there is no such folder, or no image in it.
   """
+  return list_files(folder, READABLE)
+
+
+def list_files(
+  folder: str | os.PathLike,
+  suffixes: Sequence[str],
+  *,
+  recursive: bool = True,
+) -> list[Path]:
+  """Returns the files in a folder that end in a suffix, sorted.
+
+  Args:
+    folder: Where to look.
+    suffixes: In lower case.
+    recursive: Whether to look below it, too.
+
+  Raises:
+    JaxlicError: If there is no such folder, or no such file in it.
+  """
   folder = Path(folder)
   if not os.path.exists(folder):
     raise JaxlicError(f"{folder}: no such folder; check the path")
@@ -27,13 +47,14 @@ def list_photos(folder: str | os.PathLike) -> list[Path]:
     raise JaxlicError(f"{folder}: not a folder; give the one that holds it")
   photos = sorted(
     path
-    for path in folder.rglob("*")
-    if path.suffix.lower() in _READABLE
+    for path in (folder.rglob("*") if recursive else folder.glob("*"))
+    if path.suffix.lower() in suffixes
     and not path.name.startswith(".")
     and path.is_file()
   )
   if not photos:
     raise JaxlicError(
-      f"{folder}: no images here; wanted files {' '.join(_READABLE)}"
+      f"{folder}: no such files here, wanted {' '.join(suffixes)}; give another"
+      f" folder{'' if recursive else ', or --recursive to look below it'}"
     )
   return photos

@@ -5,9 +5,9 @@ import os
 
 from PIL import Image, ImageOps
 
-from jaxlic.data.images import colour, depth, metadata, png, tiff
+from jaxlic.data.images import colour, damage, depth, metadata, png, tiff
 from jaxlic.data.images.flattening import flatten
-from jaxlic.data.images.opening import damaged, named_bytes, open_image
+from jaxlic.data.images.opening import named_bytes, open_image
 from jaxlic.data.images.photo import Photo
 
 
@@ -16,6 +16,7 @@ def read(
   *,
   background: str | None = None,
   reduce_depth: bool = False,
+  salvage: bool = False,
 ) -> Photo:
   """Returns the photograph in a file, or in the bytes of one.
 
@@ -36,31 +37,32 @@ def read(
     background: Colour under transparent pixels, as a name or `#rrggbb`.
     reduce_depth: Round more than 8 bits per sample to 8. Floating point
       samples are taken as [0, 1], with sRGB's curve.
+    salvage: Take what is left of a damaged picture, and tell so in `notes`.
 
   Raises:
     JaxlicError: If there is no such file, or it holds no whole image of a known
       format, more than `MAX_PIXELS` pixels, several frames, alpha without
-      `background`, more than 8 bits without `reduce_depth`, or colours that 8
-      bits do not hold (PQ, HLG).
+      `background`, more than 8 bits without `reduce_depth`, colours that 8 bits
+      do not hold (PQ, HLG), or damage without `salvage`. Some damage is silent,
+      see `damage`.
   """
   name, data = named_bytes(source)
+  data, cut = damage.completed(data) if salvage else (data, ())
   image = open_image(name, io.BytesIO(data))
   depth.check(name, image, data, reduce_depth=reduce_depth)
   profile = colour.profile(name, image, data)
   kept = metadata.read(image, data)
   if image.format == "TIFF":
     tiff.check(name, image)
-  try:
-    image.load()
-  except Exception as error:  # each plugin raises its own kinds
-    raise damaged(name, error) from error
+  decoded, lost = damage.load(name, image, data, salvage=salvage)
   if image.format == "PNG":
-    image.info |= png.transparency(image, data)
+    decoded.info |= png.transparency(image, data)
   if image.format == "TIFF":
-    tiff.expand_palette(image, image.tag_v2)
-  image = upright(depth.reduce(name, image))
-  photo = flatten(name, image, profile=profile, background=background)
-  return metadata.attach(photo, kept)
+    tiff.expand_palette(decoded, image.tag_v2)
+  decoded = upright(depth.reduce(name, decoded))
+  photo = flatten(name, decoded, profile=profile, background=background)
+  photo = metadata.attach(photo, kept)
+  return photo._replace(notes=photo.notes + cut + lost)
 
 
 def upright(image: Image.Image) -> Image.Image:

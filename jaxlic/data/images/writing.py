@@ -2,6 +2,7 @@
 
 import io
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from jaxlic.errors import JaxlicError, one_line
 
 _JPEG = ("JPEG", {"quality": 95, "subsampling": "4:4:4"})
 _TIFF = ("TIFF", {"compression": "tiff_deflate"})
-_WRITERS = {
+WRITERS = {
   ".png": ("PNG", {}),
   ".jpg": _JPEG,
   ".jpeg": _JPEG,
@@ -30,14 +31,23 @@ _WRITERS = {
 def write(path: str | os.PathLike, photo: Photo) -> None:
   """Writes a photograph in the format that the suffix names, atomically.
 
+  Raises:
+    JaxlicError: As `encode`, or if the file cannot be written.
+  """
+  output.write_bytes(path, encode(path, photo))
+
+
+def encode(path: str | os.PathLike, photo: Photo) -> bytes:
+  """Returns the file of a photograph in the format that the suffix names.
+
   PNG, WebP, TIFF and BMP are lossless; JPEG and AVIF are written at quality 95
   without chroma subsampling. A grey photo becomes a file of one channel, its
   luma where the channels differ (WebP knows no grey: equal channels). ICC
   profile, EXIF and XMP are written; a TIFF has the descriptive tags of EXIF.
 
   Raises:
-    JaxlicError: If the suffix is unknown, the format cannot hold the photo,
-      its ICC profile, EXIF or XMP, or the file cannot be written.
+    JaxlicError: If the suffix is unknown, or the format cannot hold the photo,
+      its ICC profile, EXIF or XMP.
   """
   path = Path(path)
   kind, options = _writer(path)
@@ -59,25 +69,37 @@ def write(path: str | os.PathLike, photo: Photo) -> None:
     raise JaxlicError(
       f"{path}: {kind} cannot hold this photo ({one_line(error)}); write .png"
     ) from error
-  output.write_bytes(path, data)
+  return data
 
 
-def check_photo_target(path: str | os.PathLike) -> Path:
+def check_photo_target(path: str | os.PathLike, *, force: bool = False) -> Path:
   """Returns the file that `write` to the path would replace or create.
 
   Raises:
-    JaxlicError: As `output.check_target`, or if the suffix is unknown.
+    JaxlicError: As `output.check_target`.
   """
-  target = output.check_target(path)
-  _writer(Path(path))
-  return target
+  kind, _ = WRITERS.get(Path(path).suffix.lower(), ("photograph", {}))
+  name = "an AVIF" if kind == "AVIF" else f"a {kind}"
+  is_kind = partial(_is_image, kind)
+  return output.check_target(
+    path, output.Kind(name, tuple(WRITERS), is_kind), force=force
+  )
+
+
+def _is_image(kind: str, path: Path) -> bool:
+  try:
+    with Image.open(path) as image:
+      # Of JPEG, with a second picture in it.
+      return image.format.replace("MPO", "JPEG") == kind
+  except Exception:  # each plugin raises its own kinds
+    return False
 
 
 def _writer(path: Path) -> tuple[str, dict[str, Any]]:
   """The format that a suffix names, and the options to write it with."""
-  if path.suffix.lower() not in _WRITERS:
+  if path.suffix.lower() not in WRITERS:
     raise JaxlicError(
       f"{path}: cannot write the suffix {path.suffix!r}; use .png, or one of"
-      f" {' '.join(_WRITERS)}"
+      f" {' '.join(WRITERS)}"
     )
-  return _WRITERS[path.suffix.lower()]
+  return WRITERS[path.suffix.lower()]

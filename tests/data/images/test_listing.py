@@ -42,5 +42,5 @@ def test_listing_a_file_is_refused(tmp_path):
 
 
 def test_listing_a_folder_without_images_is_refused(tmp_path):
-  with pytest.raises(JaxlicError, match="no images here; wanted files .png"):
+  with pytest.raises(JaxlicError, match="no such files here, wanted .png"):
     images.list_photos(tmp_path)
