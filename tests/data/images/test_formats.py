@@ -141,6 +141,24 @@ def test_a_truncated_heic_is_refused(heif, part):
     images.read(file[: int(part * len(file))])
 
 
+def test_a_heic_whose_end_is_zeros_is_refused_or_salvaged(heif):
+  noise = np.random.default_rng(2).integers(0, 256, (48, 48, 3), np.uint8)
+  file = _heic(heif, noise)
+  whole = int(0.6 * len(file))
+  lost = file[:whole] + bytes(len(file) - whole)
+  with pytest.raises(JaxlicError, match="damaged .*zero bytes.*--salvage"):
+    images.read(lost)
+  (note,) = images.read(lost, salvage=True).notes
+  assert "a part is lost" in note
+
+
+@pytest.mark.parametrize("quality", [-1, 10, 50, 90])
+@pytest.mark.parametrize("colour", [0, 128, 255])
+def test_a_flat_heic_is_sound(heif, quality, colour):
+  flat = np.full((300, 200, 3), colour, np.uint8)
+  assert images.read(_heic(heif, flat, quality=quality)).notes == ()
+
+
 def test_reading_heic_leaves_pillow_s_formats_to_the_process(heif):
   images.read(_heic(heif, SMOOTH))
   assert "HEIF" not in Image.OPEN
