@@ -1,6 +1,7 @@
 import zlib
 
 import numpy as np
+import PIL
 import pytest
 
 from jaxlic.data import images
@@ -10,6 +11,16 @@ from tests.data.images.image_files import GREY, RGB, make_tiff
 # Tags of TIFF 6.0.
 COMPRESSION, PLANAR, COLOUR_MAP, EXTRA, SAMPLE_FORMAT = 259, 284, 320, 338, 339
 SUBSAMPLING = 530
+# Before version 13 Pillow knows neither uncompressed YCbCr, nor grey with
+# premultiplied alpha.
+UNKNOWN = "not an image of a known format|damaged"
+OLD_PILLOW = int(PIL.__version__.split(".")[0]) < 13
+
+
+def _is_unknown(file):
+  with pytest.raises(JaxlicError, match=UNKNOWN):
+    images.read(file)
+  return True
 
 
 @pytest.mark.parametrize(("bits", "order"), [(8, "<"), (16, "<"), (16, ">")])
@@ -114,6 +125,8 @@ def test_uncompressed_ycbcr_is_that_of_jfif():
     bits=(8,) * 3,
     extra={SUBSAMPLING: (1, 1)},
   )
+  if OLD_PILLOW and _is_unknown(file):
+    return
   y, cb, cr = np.moveaxis(ycc.astype(np.float64), -1, 0)
   # ITU-T T.871, 7; Pillow's tables are rounded.
   wanted = np.stack(
@@ -130,7 +143,8 @@ def test_uncompressed_ycbcr_is_that_of_jfif():
 def test_uncompressed_ycbcr_of_fewer_chroma_samples_is_refused():
   # Two by two pixels are four of luma and two of chroma; two is the default.
   file = make_tiff(bytes(36), 4, 6, photometric=6, bits=(8,) * 3)
-  with pytest.raises(JaxlicError, match="chroma sample per pixel"):
+  wanted = UNKNOWN if OLD_PILLOW else "chroma sample per pixel"
+  with pytest.raises(JaxlicError, match=wanted):
     images.read(file)
 
 
@@ -145,6 +159,8 @@ def test_premultiplied_alpha_is_composited(bits):
     bits=bits,
     extra={EXTRA: (1,)},
   )
+  if OLD_PILLOW and channels == 1 and _is_unknown(file):
+    return
   # The samples are weighed by alpha already; the rest is white.
   wanted = 100 + 255 * (1 - 128 / 255)
   photo = images.read(file, background="white")
