@@ -9,7 +9,7 @@ a PNG without a look at its checks, and lets libtiff print. Here all are heard:
 - The checks of a PNG's IDAT chunks are computed.
 - Compressed TIFF files are decoded in a process of their own, see `apart`. It
   takes some 0.1 s more a file: convert, or pack, those that train a model.
-- Ends of WebP and AVIF pictures that are zeros are judged by `tails`.
+- Ends of WebP, AVIF and HEIC pictures that are zeros are judged by `tails`.
 
 Silent, and read as if nothing were:
 
@@ -18,7 +18,7 @@ Silent, and read as if nothing were:
   and half at 50, of those with one byte three quarters; progressive files lose
   less. One that is cut exactly between two scans, and closed, passes too;
 - such bytes of CCITT, PackBits, LZW or deflate in TIFF, and of GIF;
-- all bytes in WebP and AVIF but a lost end, as these have no checks;
+- all bytes in WebP, AVIF and HEIC but a lost end, as these have no checks;
 - samples stored as they are, in BMP, PPM and uncompressed TIFF.
 """
 
@@ -114,7 +114,7 @@ def _judge(image: Image.Image, data: bytes) -> str | None:
     image.format == "TIFF" and image.tag_v2.get(_TIFF_COMPRESSION) == _TIFF_JPEG
   ):
     return _judge_jpeg_tiff(image, data)
-  if image.format in ("WEBP", "AVIF"):
+  if image.format in ("WEBP", "AVIF", "HEIF"):
     return tails.report(image, data)
   return None
 

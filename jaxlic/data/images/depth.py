@@ -9,8 +9,10 @@ import re
 import numpy as np
 from PIL import Image
 
+from jaxlic.data.images import jxl
 from jaxlic.errors import JaxlicError
 
+_MODE_BITS = {"I": 16, "F": 32}
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 
 
@@ -46,7 +48,13 @@ def check(
 
 
 def bits(image: Image.Image, data: bytes) -> int:
-  """Returns the bits per sample in the file of an image, opened or decoded."""
+  """Returns the bits per sample in the file of an image, opened or decoded.
+
+  Without the file, empty bytes, they are those of the image in memory.
+  """
+  if not data and image.format not in ("TIFF", "HEIF"):
+    # pillow-heif says what it reduced.
+    return image.info.get("bit_depth", _MODE_BITS.get(image.mode[0], 8))
   if image.format == "PNG":
     return data[24]  # bit depth of IHDR
   if image.format == "TIFF":
@@ -58,11 +66,15 @@ def bits(image: Image.Image, data: bytes) -> int:
     item = data[start : start + size]
     flags = [match[0] for match in re.findall(rb"av1C..(.)", item, re.DOTALL)]
     return max(8 + 2 * (f >> 6 & 1) + 2 * (f >> 5 & 1) for f in [0, *flags])
+  if image.format == "HEIF":
+    return image.info["bit_depth"]
+  if image.format == "JXL":
+    return jxl.header("image", data).bits
   if image.format == "PPM" and image.mode == "RGB":
     # Only a maximum other than 255 needs Pillow's own decoder, with two args.
     args = image.tile[0].args
     return int(args[1]).bit_length() if isinstance(args, tuple) else 8
-  return {"I": 16, "F": 32}.get(image.mode[0], 8)
+  return _MODE_BITS.get(image.mode[0], 8)
 
 
 def reduce(name: str, image: Image.Image) -> Image.Image:

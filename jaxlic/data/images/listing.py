@@ -7,7 +7,9 @@ from pathlib import Path
 from jaxlic.errors import JaxlicError
 
 # The suffixes of the formats that are read.
-READABLE = ".png .jpg .jpeg .webp .avif .tif .tiff .bmp .gif .ppm .pgm".split()
+READABLE = (
+  ".png .jpg .jpeg .webp .avif .heic .heif .jxl .tif .tiff .bmp .gif .ppm .pgm"
+).split()
 
 
 def list_photos(folder: str | os.PathLike) -> list[Path]:

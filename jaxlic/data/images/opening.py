@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from jaxlic.data.images import formats
 from jaxlic.errors import JaxlicError, one_line
 
 MAX_PIXELS = 2**26
@@ -85,10 +86,12 @@ def open_image(name: str, file: io.BufferedIOBase) -> Image.Image:
     JaxlicError: If it is damaged, of an unknown format, or of another size.
   """
   try:
-    image = Image.open(file, formats=_FORMATS)
+    image = _open(name, file)
     # MPO is the JPEG of phones that append a second picture (depth, gain map);
     # the photograph is its first.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+  except JaxlicError:
+    raise
   except Image.UnidentifiedImageError as error:
     raise JaxlicError(
       f"{name}: not an image of a known format, or damaged; convert it to PNG"
@@ -100,21 +103,40 @@ def open_image(name: str, file: io.BufferedIOBase) -> Image.Image:
     ) from error
   except Exception as error:  # each plugin raises its own kinds
     raise damaged(name, error) from error
-  if image.width * image.height > MAX_PIXELS:
-    raise JaxlicError(
-      f"{name}: images have at most {MAX_PIXELS} pixels, this one"
-      f" {image.width}x{image.height}; crop or scale it"
-    )
-  if 0 in image.size:
-    raise JaxlicError(
-      f"{name}: no pixels, {image.width}x{image.height}; get the image again"
-    )
+  check_size(name, image.width, image.height)
   if frames > 1:
     raise JaxlicError(
       f"{name}: only single images are read, this file holds {frames} frames"
       " or pages; save one as PNG"
     )
   return image
+
+
+def check_size(name: str, width: int, height: int) -> None:
+  """Refuses an image of no pixels, or of more than `MAX_PIXELS`.
+
+  Raises:
+    JaxlicError: If it is such.
+  """
+  if width * height > MAX_PIXELS:
+    raise JaxlicError(
+      f"{name}: images have at most {MAX_PIXELS} pixels, this one"
+      f" {width}x{height}; crop or scale it"
+    )
+  if 0 in (width, height):
+    raise JaxlicError(
+      f"{name}: no pixels, {width}x{height}; get the image again"
+    )
+
+
+def _open(name: str, file: io.BufferedIOBase) -> Image.Image:
+  kind = formats.kind(file.read(formats.PEEK))
+  file.seek(0)
+  if kind == "HEIC":
+    return formats.open_heic(name, file)
+  if kind == "JPEG XL":
+    return formats.open_jxl(name, file, max_pixels=MAX_PIXELS)
+  return Image.open(file, formats=_FORMATS)
 
 
 def damaged(name: str, error: Exception) -> JaxlicError:

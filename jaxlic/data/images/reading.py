@@ -3,16 +3,12 @@
 import io
 import os
 
-import numpy as np
-from PIL import Image, ImageCms, ImageColor, ImageOps
+from PIL import Image, ImageOps
 
-from jaxlic.data.images import damage, depth
-from jaxlic.data.images.opening import damaged, named_bytes, open_image
+from jaxlic.data.images import colour, damage, depth, metadata, png, tiff
+from jaxlic.data.images.flattening import flatten
+from jaxlic.data.images.opening import named_bytes, open_image
 from jaxlic.data.images.photo import Photo
-from jaxlic.errors import JaxlicError
-
-_GREY_MODES = ("1", "L", "LA")
-_RGB_MODES = ("P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
 
 
 def read(
@@ -25,78 +21,53 @@ def read(
   """Returns the photograph in a file, or in the bytes of one.
 
   EXIF orientation is applied, palettes are expanded, alpha that is opaque
-  everywhere is dropped. CMYK becomes sRGB, through its ICC profile if there is
-  one; other colour spaces are converted as Pillow does. A profile that
-  describes another colour space than the pixels is left out.
+  everywhere is dropped. Colours that a file describes by numbers (gAMA and
+  cHRM, cICP, nclx) become an ICC profile. CMYK becomes sRGB, through its ICC
+  profile if there is one, else as the complement of its inks; so does CIELAB,
+  of D50, and YCbCr is that of JFIF. A profile that describes another colour
+  space than the pixels is left out.
+
+  TIFF may be planar, tiled, of any compression that Pillow knows, grey of 1 to
+  16 bits where black or white is zero, or of a palette. Signed samples of 8 or
+  16 bits are refused, as are floating point colour, half and double precision,
+  further pages, and CMYK or CIELAB with transparency.
 
   Args:
     source: A path, or the bytes of a file.
     background: Colour under transparent pixels, as a name or `#rrggbb`.
     reduce_depth: Round more than 8 bits per sample to 8. Floating point
-      samples are taken as [0, 1].
+      samples are taken as [0, 1], with sRGB's curve.
     salvage: Take what is left of a damaged picture, and tell so in `notes`.
 
   Raises:
     JaxlicError: If there is no such file, or it holds no whole image of a known
       format, more than `MAX_PIXELS` pixels, several frames, alpha without
-      `background`, more than 8 bits without `reduce_depth`, or damage without
-      `salvage`. Some damage is silent, see `damage`.
+      `background`, more than 8 bits without `reduce_depth`, colours that 8 bits
+      do not hold (PQ, HLG), or damage without `salvage`. Some damage is silent,
+      see `damage`.
   """
   name, data = named_bytes(source)
   data, cut = damage.completed(data) if salvage else (data, ())
   image = open_image(name, io.BytesIO(data))
   depth.check(name, image, data, reduce_depth=reduce_depth)
-  image, lost = damage.load(name, image, data, salvage=salvage)
-  image = _upright(depth.reduce(name, image))
-  photo = _to_photo(name, image, background)
+  profile = colour.profile(name, image, data)
+  kept = metadata.read(image, data)
+  if image.format == "TIFF":
+    tiff.check(name, image)
+  decoded, lost = damage.load(name, image, data, salvage=salvage)
+  if image.format == "PNG":
+    decoded.info |= png.transparency(image, data)
+  if image.format == "TIFF":
+    tiff.expand_palette(decoded, image.tag_v2)
+  decoded = upright(depth.reduce(name, decoded))
+  photo = flatten(name, decoded, profile=profile, background=background)
+  photo = metadata.attach(photo, kept)
   return photo._replace(notes=photo.notes + cut + lost)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+  """Returns a decoded image turned as its EXIF says."""
   try:
     return ImageOps.exif_transpose(image)
   except Exception:  # damaged EXIF says nothing of the orientation
     return image
-
-
-def _to_photo(name: str, image: Image.Image, background: str | None) -> Photo:
-  """Resolves alpha, colour space and profile of an image of 8 bits."""
-  profile = image.info.get("icc_profile")
-  space = profile[16:20] if profile else None
-  grey, fits = image.mode in _GREY_MODES, image.mode in _RGB_MODES
-  if image.has_transparency_data:
-    rgba = image.convert("RGBA")
-    if rgba.getextrema()[3] != (255, 255):
-      rgba, colour = _composite(name, rgba, background)
-      grey, fits = grey and len(set(colour)) == 1, fits or grey
-    image = rgba
-  elif image.mode == "CMYK" and space == b"CMYK":
-    source, target = io.BytesIO(profile), ImageCms.createProfile("sRGB")
-    try:
-      image = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-    except ImageCms.PyCMSError as error:
-      raise damaged(f"{name}: its CMYK profile", error) from error
-  rgb = np.array(image.convert("RGB"))
-  kept = space == b"GRAY" if grey else fits and space == b"RGB "
-  return Photo(rgb, grey, profile if kept else None)
-
-
-def _composite(
-  name: str, rgba: Image.Image, background: str | None
-) -> tuple[Image.Image, tuple[int, ...]]:
-  """The image over the background, and that background's colour."""
-  if background is None:
-    raise JaxlicError(
-      f"{name}: transparent pixels are not coded; pass background"
-      " (--background), for example white, or save it opaque"
-    )
-  try:
-    colour = ImageColor.getrgb(background)[:3]
-  except ValueError as error:
-    raise JaxlicError(
-      f"background must be a colour name or #rrggbb, got {background!r}; try"
-      " white"
-    ) from error
-  canvas = Image.new("RGBA", rgba.size, (*colour, 255))
-  canvas.alpha_composite(rgba)
-  return canvas, colour

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from jaxlic.data import output
+from jaxlic.data.images import embedding
 from jaxlic.data.images.photo import Photo
 from jaxlic.errors import JaxlicError, one_line
 
@@ -41,11 +42,12 @@ def encode(path: str | os.PathLike, photo: Photo) -> bytes:
 
   PNG, WebP, TIFF and BMP are lossless; JPEG and AVIF are written at quality 95
   without chroma subsampling. A grey photo becomes a file of one channel, its
-  luma where the channels differ (WebP knows no grey: equal channels).
+  luma where the channels differ (WebP knows no grey: equal channels). ICC
+  profile, EXIF and XMP are written; a TIFF has the descriptive tags of EXIF.
 
   Raises:
-    JaxlicError: If the suffix is unknown, the format cannot hold the photo or
-      its ICC profile.
+    JaxlicError: If the suffix is unknown, or the format cannot hold the photo,
+      its ICC profile, EXIF or XMP.
   """
   path = Path(path)
   kind, options = _writer(path)
@@ -56,21 +58,18 @@ def encode(path: str | os.PathLike, photo: Photo) -> bytes:
       f"{path}: pixels must be uint8 [H W 3], got {photo.pixels.dtype}"
       f" {list(photo.pixels.shape)}; convert them first"
     )
-  if photo.icc_profile and (kind == "BMP" or (kind == "WEBP" and photo.grey)):
-    raise JaxlicError(
-      f"{path}: {kind} cannot hold this photo's ICC profile; write .png, or"
-      " drop the profile"
-    )
+  embedding.check(path, kind, photo)
   file = io.BytesIO()
   try:
     image = Image.fromarray(photo.pixels)
     image = image.convert("L") if photo.grey else image
-    image.save(file, kind, icc_profile=photo.icc_profile, **options)
+    image.save(file, kind, **options, **embedding.options(kind, photo))
+    data = embedding.add(kind, file.getvalue(), photo)
   except Exception as error:  # each plugin raises its own kinds
     raise JaxlicError(
       f"{path}: {kind} cannot hold this photo ({one_line(error)}); write .png"
     ) from error
-  return file.getvalue()
+  return data
 
 
 def check_photo_target(path: str | os.PathLike, *, force: bool = False) -> Path:

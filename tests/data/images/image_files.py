@@ -20,13 +20,48 @@ def encode(image, kind="PNG", **options):
   return file.getvalue()
 
 
+def make_chunk(name, data):
+  crc = struct.pack(">I", zlib.crc32(name + data))
+  return struct.pack(">I", len(data)) + name + data + crc
+
+
 def make_png(width, height, *, bits, colour, raw, extra=b""):
   """A PNG by hand: Pillow writes no 16-bit colour."""
-
-  def chunk(name, data):
-    crc = struct.pack(">I", zlib.crc32(name + data))
-    return struct.pack(">I", len(data)) + name + data + crc
-
   header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-  body = chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
-  return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + body
+  body = make_chunk(b"IDAT", zlib.compress(raw)) + make_chunk(b"IEND", b"")
+  return b"\x89PNG\r\n\x1a\n" + make_chunk(b"IHDR", header) + extra + body
+
+
+def make_tiff(
+  data, width, height=1, *, photometric, bits, order="<", planes=1, extra=()
+):
+  """A TIFF by hand, a strip per plane; extra tags hold shorts."""
+  size = len(data) // planes
+  tags = {
+    256: (width,),
+    257: (height,),
+    258: bits,
+    259: (1,),
+    262: (photometric,),
+    273: tuple(range(0, planes * size, size)),
+    277: (len(bits),),
+    278: (height,),
+    279: (size,) * planes,
+    **dict(extra),
+  }
+  letters = {tag: "I" if tag in (273, 279) else "H" for tag in tags}
+  start = 8 + 2 + 12 * len(tags) + 4
+  sizes = [struct.calcsize(f"{len(tags[t])}{letters[t]}") for t in tags]
+  place = start + sum(size for size in sizes if size > 4)
+  tags[273] = tuple(place + offset for offset in tags[273])
+  entries, body = b"", b""
+  for tag, values in sorted(tags.items()):
+    coded = struct.pack(f"{order}{len(values)}{letters[tag]}", *values)
+    if len(coded) > 4:
+      coded, body = struct.pack(f"{order}I", start + len(body)), body + coded
+    kind = 4 if letters[tag] == "I" else 3
+    entry = struct.pack(f"{order}HHI", tag, kind, len(values))
+    entries += entry + coded.ljust(4, b"\0")
+  head = b"II*\0" if order == "<" else b"MM\0*"
+  head += struct.pack(f"{order}IH", 8, len(tags))
+  return head + entries + bytes(4) + body + data

@@ -149,7 +149,7 @@ def test_sound_jpegs_give_the_pixels_of_pillow(kind, salvage):
   photo = images.read(file, salvage=salvage)
   wanted = Image.open(io.BytesIO(file)).convert("RGB")
   np.testing.assert_array_equal(photo.pixels, wanted)
-  assert photo.notes == ()
+  assert not any("damaged" in note for note in photo.notes)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,18 @@
-import struct
-import zlib
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxlic.data import images
 from jaxlic.errors import JaxlicError
-from tests.data.images.image_files import GRAY, GREY, RGB, encode, make_png
+from tests.data.images.image_files import (
+  GRAY,
+  GREY,
+  RGB,
+  encode,
+  make_chunk,
+  make_png,
+  make_tiff,
+)
 
 
 def _deep_png(samples):
@@ -15,26 +20,6 @@ def _deep_png(samples):
   raw = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
   height, width, _ = samples.shape
   return make_png(width, height, bits=16, colour=2, raw=raw)
-
-
-def _tiff(data, *, width, photometric=1, bits=16):
-  """An uncompressed TIFF of one row by hand; photometric 2 is RGB."""
-  channels = 3 if photometric == 2 else 1
-  start = 8 + 2 + 12 * 8 + 4
-  depth = bits if channels == 1 else start + len(data)
-  tags = [
-    (256, 3, 1, width),
-    (257, 3, 1, 1),
-    (258, 3, channels, depth),
-    (259, 3, 1, 1),
-    (262, 3, 1, photometric),
-    (273, 4, 1, start),
-    (277, 3, 1, channels),
-    (279, 4, 1, len(data)),
-  ]
-  entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
-  head = b"II*\0" + struct.pack("<IH", 8, len(tags))
-  return head + entries + bytes(4) + data + struct.pack("<HHH", *[bits] * 3)
 
 
 def _deep_avif():
@@ -68,13 +53,13 @@ def test_deep_grey_keeps_its_profile():
 
 
 def test_deep_grey_where_white_is_zero_is_inverted():
-  file = _tiff(b"\0\0\xff\xff", width=2, photometric=0)
+  file = make_tiff(b"\0\0\xff\xff", 2, photometric=0, bits=(16,))
   photo = images.read(file, reduce_depth=True)
   assert photo.pixels[0, :, 0].tolist() == [255, 0]
 
 
 def test_twelve_bits_reach_white():
-  file = _tiff(b"\xff\xff\xff", width=2, bits=12)
+  file = make_tiff(b"\xff\xff\xff", 2, photometric=1, bits=(12,))
   assert (images.read(file, reduce_depth=True).pixels == 255).all()
 
 
@@ -103,7 +88,7 @@ def test_samples_without_a_scale_are_refused(samples):
   [
     (encode(Image.fromarray(GREY.astype(np.uint16))), 16),
     (_deep_png(RGB.astype(np.uint16)), 16),
-    (_tiff(bytes(6), width=1, photometric=2), 16),
+    (make_tiff(bytes(6), 1, photometric=2, bits=(16, 16, 16)), 16),
     (encode(Image.fromarray(GREY.astype(np.int32)), "TIFF"), 32),
     (encode(Image.fromarray(GREY.astype(np.float32)), "TIFF"), 32),
     (b"P6 1 1 65535\n" + bytes(6), 16),
@@ -117,8 +102,7 @@ def test_deep_samples_are_never_reduced_in_silence(file, bits):
 
 
 def test_a_transparent_colour_of_16_bits_is_refused():
-  key = struct.pack(">I", 2) + b"tRNS" + bytes(2)
-  key += struct.pack(">I", zlib.crc32(b"tRNS" + bytes(2)))
+  key = make_chunk(b"tRNS", bytes(2))
   file = make_png(1, 1, bits=16, colour=0, raw=bytes(3), extra=key)
   with pytest.raises(JaxlicError, match="transparent colour"):
     images.read(file, reduce_depth=True)

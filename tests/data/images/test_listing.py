@@ -5,12 +5,29 @@ from jaxlic.errors import JaxlicError
 
 
 def test_photos_are_listed_sorted_and_nested(tmp_path):
-  names = ["b.PNG", "a.jpg", "sub/c.tif", "notes.txt", "._a.jpg", "d.png/e.gif"]
+  names = [
+    "b.PNG",
+    "a.jpg",
+    "sub/c.tif",
+    "notes.txt",
+    "._a.jpg",
+    "d.png/e.gif",
+    "e.HEIC",
+  ]
+  names += ["f.heif", "g.jxl"]
   for name in names:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch()
   listed = [str(p.relative_to(tmp_path)) for p in images.list_photos(tmp_path)]
-  assert listed == ["a.jpg", "b.PNG", "d.png/e.gif", "sub/c.tif"]
+  assert listed == [
+    "a.jpg",
+    "b.PNG",
+    "d.png/e.gif",
+    "e.HEIC",
+    "f.heif",
+    "g.jxl",
+    "sub/c.tif",
+  ]
 
 
 def test_listing_a_missing_folder_is_refused(tmp_path):

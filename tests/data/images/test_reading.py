@@ -8,6 +8,9 @@ from jaxlic.data import images
 from jaxlic.errors import JaxlicError
 from tests.data.images.image_files import GRAY, GREY, RGB, SRGB, encode
 
+# sRGB's with red and green exchanged.
+SWAPPED = SRGB.replace(b"rXYZ", b"tmp.").replace(b"gXYZ", b"rXYZ")
+SWAPPED = SWAPPED.replace(b"tmp.", b"gXYZ")
 LOSSLESS = ("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {}), ("BMP", {})
 
 
@@ -139,3 +142,18 @@ def test_cmyk_with_a_damaged_profile_is_refused():
 def test_only_a_profile_of_the_pixels_is_kept(mode, profile, kept):
   file = encode(Image.fromarray(RGB).convert(mode), icc_profile=profile)
   assert images.read(file).icc_profile == (profile if kept else None)
+
+
+@pytest.mark.parametrize(
+  ("mode", "profile"), [("L", SWAPPED), ("RGB", GRAY), ("RGB", b"short")]
+)
+def test_a_profile_left_out_is_told(mode, profile):
+  file = encode(Image.fromarray(RGB).convert(mode), icc_profile=profile)
+  (note,) = images.read(file).notes
+  assert "ICC profile" in note and "left out" in note
+
+
+@pytest.mark.parametrize(("mode", "profile"), [("L", SRGB), ("RGB", SRGB)])
+def test_a_profile_that_says_nothing_new_is_not_told(mode, profile):
+  file = encode(Image.fromarray(RGB).convert(mode), icc_profile=profile)
+  assert images.read(file).notes == ()

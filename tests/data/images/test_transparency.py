@@ -1,10 +1,21 @@
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxlic.data import images
 from jaxlic.errors import JaxlicError
-from tests.data.images.image_files import GREY, RGB, encode
+from tests.data.images.image_files import (
+  GREY,
+  RGB,
+  encode,
+  make_chunk,
+  make_png,
+)
+
+# Bits per sample, and a transparent grey in them.
+KEYS = (1, 1), (2, 2), (2, 3), (4, 7), (4, 15), (8, 200)
 
 
 def _set_alpha(values):
@@ -57,6 +68,39 @@ def test_a_transparent_colour_is_refused():
   file = encode(Image.new("RGB", (4, 4), "red"), transparency=(255, 0, 0))
   with pytest.raises(JaxlicError, match="transparent"):
     images.read(file)
+
+
+def _grey_png(bits, *, key, grey):
+  """A PNG of one pixel, whose sample fills the first bits of its byte."""
+  extra = make_chunk(b"tRNS", struct.pack(">H", key))
+  raw = bytes([0, grey << (8 - bits)])
+  return make_png(1, 1, bits=bits, colour=0, raw=raw, extra=extra)
+
+
+@pytest.mark.parametrize(("bits", "key"), KEYS)
+def test_a_transparent_grey_of_any_depth_is_refused(bits, key):
+  with pytest.raises(JaxlicError, match="transparent pixels"):
+    images.read(_grey_png(bits, key=key, grey=key))
+
+
+@pytest.mark.parametrize(("bits", "key"), KEYS)
+def test_a_transparent_grey_of_any_depth_is_composited(bits, key):
+  file = _grey_png(bits, key=key, grey=key)
+  photo = images.read(file, background="#0a141e")
+  assert photo.pixels.tolist() == [[[10, 20, 30]]]
+
+
+@pytest.mark.parametrize(("bits", "key"), KEYS)
+def test_another_grey_of_any_depth_is_opaque(bits, key):
+  photo = images.read(_grey_png(bits, key=key, grey=key - 1))
+  # PNG 3, 13.12: samples are scaled by the ratio of the largest ones.
+  scaled = round((key - 1) * 255 / (2**bits - 1))
+  assert photo.pixels.tolist() == [[[scaled] * 3]]
+
+
+def test_bits_of_a_transparent_grey_beyond_the_depth_count_for_nothing():
+  with pytest.raises(JaxlicError, match="transparent pixels"):
+    images.read(_grey_png(8, key=0x1C8, grey=0xC8))
 
 
 def test_an_unused_transparent_colour_is_dropped():

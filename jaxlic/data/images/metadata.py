@@ -1,0 +1,120 @@
+"""EXIF and XMP of image files, as a photograph keeps them."""
+
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+from PIL import Image
+
+from jaxlic.data.images import boxes, directories, exif, pictures, tiff, xmp
+from jaxlic.data.images.photo import Photo
+
+MAX_BYTES = directories.MAX_BYTES
+
+_PREFIX = b"Exif\0\0"
+# IPTC's record in Photoshop's blocks of JPEG, and its tag in TIFF.
+_IPTC_BLOCK, _IPTC_TAG = 0x0404, 33723
+
+
+class Metadata(NamedTuple):
+  """What is kept beside the pixels, and what is not."""
+
+  exif: bytes | None
+  xmp: bytes | None
+  notes: tuple[str, ...]  # what the file had and this has not, a line each
+
+
+def read(image: Image.Image, data: bytes) -> Metadata:
+  """Returns metadata as that of an upright picture alone.
+
+  Orientation becomes 1, and a thumbnail is left out. A TIFF's EXIF is made of
+  its descriptive tags. Damaged EXIF, and either above `MAX_BYTES`, are left out
+  with a note, and so are pictures beside the photograph.
+
+  Args:
+    image: The image, opened but not decoded.
+    data: The file's bytes, empty if there is no file.
+  """
+  packet = image.info.get("xmp") or _raw_profile(image, "xmp")
+  packet = packet.encode() if isinstance(packet, str) else packet or b""
+  stored, damage = _stored_exif(image, data)
+  kept_exif, exif_notes = _upright("EXIF", exif.upright, stored)
+  kept_xmp, xmp_notes = _upright("XMP", xmp.upright, packet)
+  notes = (*damage, *exif_notes, *xmp_notes, *_beside(image, data, packet))
+  return Metadata(kept_exif, kept_xmp, notes)
+
+
+def attach(photo: Photo, kept: Metadata) -> Photo:
+  """Returns the photo with metadata, and the notes of both."""
+  return photo._replace(
+    exif=kept.exif, xmp=kept.xmp, notes=photo.notes + kept.notes
+  )
+
+
+def _upright(
+  name: str, edit: Callable[[bytes], bytes | None], stored: bytes
+) -> tuple[bytes | None, tuple[str, ...]]:
+  """What is kept of stored metadata, and notes."""
+  if not stored:
+    return None, ()
+  if len(stored) > MAX_BYTES:
+    note = f"{name} of {len(stored)} bytes, more than {MAX_BYTES}, was left out"
+    return None, (note,)
+  try:
+    return edit(stored), ()
+  except ValueError as error:
+    return None, (f"damaged {name} was left out ({error})",)
+
+
+def _stored_exif(
+  image: Image.Image, data: bytes
+) -> tuple[bytes, tuple[str, ...]]:
+  """A TIFF structure, empty without EXIF, and notes."""
+  if image.format == "TIFF":
+    try:
+      return _tiff_exif(image, data), ()
+    except (ValueError, struct.error) as error:
+      return b"", (f"damaged EXIF was left out ({error})",)
+  stored = image.info.get("exif") or _raw_profile(image, "exif") or b""
+  if not data and not stored and len(image.getexif()):
+    stored = image.getexif().tobytes()  # set in Python
+  return stored.removeprefix(_PREFIX), ()
+
+
+def _tiff_exif(image: Image.Image, data: bytes) -> bytes:
+  """EXIF of a TIFF's descriptive fields, in its file or as Pillow has them."""
+  if not directories.DESCRIPTIVE & image.tag_v2.keys():
+    return b""
+  if not data:
+    data = image.getexif().tobytes().removeprefix(_PREFIX)
+  if b"+" in data[2:4]:
+    raise ValueError("a BigTIFF's is not read")
+  fields = directories.parse(data, described=True)
+  return directories.structure(fields) if fields else b""
+
+
+def _raw_profile(image: Image.Image, name: str) -> bytes | None:
+  """A text chunk of hexadecimal digits, as ImageMagick writes to PNG."""
+  text = image.info.get(f"Raw profile type {name}")
+  try:
+    return bytes.fromhex("".join(text.split("\n")[3:])) if text else None
+  except ValueError:
+    return None
+
+
+def _beside(image: Image.Image, data: bytes, packet: bytes) -> tuple[str, ...]:
+  """Notes on pictures and metadata that are not read."""
+  notes = ()
+  if image.format in ("JPEG", "MPO"):
+    notes = pictures.notes_jpeg(data, packet)
+  elif image.format in ("AVIF", "HEIF"):
+    notes = pictures.notes_items(data)
+  elif image.format == "TIFF":
+    notes = tiff.notes(image)
+  elif image.format == "JXL" and any(
+    k == b"brob" for k, _ in boxes.boxes(data)
+  ):
+    notes = ("compressed metadata (a brob box) was left out",)
+  iptc = _IPTC_BLOCK in image.info.get("photoshop", {})
+  iptc |= _IPTC_TAG in getattr(image, "tag_v2", {})
+  return (*notes, "IPTC metadata was left out") if iptc else notes

@@ -1,0 +1,139 @@
+"""Images of Pillow as photographs, by the rules for files."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from jaxlic.data.images import colour, depth, metadata, png, tiff
+from jaxlic.data.images.flattening import flatten
+from jaxlic.data.images.opening import check_size, damaged, open_image
+from jaxlic.data.images.photo import Photo
+from jaxlic.data.images.reading import read, upright
+from jaxlic.errors import JaxlicError
+
+_NAME = "image"
+
+
+def from_pil(
+  image: Image.Image,
+  *,
+  background: str | None = None,
+  reduce_depth: bool = False,
+) -> Photo:
+  """Returns the photograph that an image of Pillow shows.
+
+  An image that was opened and not yet decoded is read from its file, as `read`
+  does; its file stays where it was. Of others mode and `info` tell: orientation
+  is applied, profile, EXIF and XMP are kept, and gamma and chromaticities of a
+  PNG become a profile.
+
+  What Pillow forgets in decoding is asked of the file that was opened, where
+  that has a name and is still there: a depth of more than 8 bits, cICP, nclx.
+  Without it, and in copies, colour of 16 bits passes as the 8 that are left.
+
+  Args:
+    image: Of any mode, and one frame.
+    background: Colour under transparent pixels, as a name or `#rrggbb`.
+    reduce_depth: Round more than 8 bits per sample to 8.
+
+  Raises:
+    JaxlicError: As `read` does, under the name "image".
+  """
+  check_size(_NAME, image.width, image.height)
+  if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+    raise JaxlicError(
+      f"{_NAME}: only single images are read, this one has {image.n_frames}"
+      " frames or pages; pass image.copy() for the current one"
+    )
+  data = _undecoded(image)
+  if data:
+    return read(data, background=background, reduce_depth=reduce_depth)
+  return _decoded(image, background, reduce_depth=reduce_depth)
+
+
+def _undecoded(image: Image.Image) -> bytes:
+  """The file of an image as it was opened, empty if it has changed or gone."""
+  file = getattr(image, "fp", None)
+  # Plugins of other packages have no tiles before decoding either.
+  waiting = getattr(image, "tile", None) or image.format in ("HEIF", "JXL")
+  if not file or not waiting or image.tell():
+    return b""
+  try:
+    place = file.tell()
+    file.seek(0)
+    data = file.read()
+    file.seek(place)
+  except (OSError, ValueError):  # closed, or a pipe
+    return b""
+  fresh = open_image(_NAME, io.BytesIO(data))
+  # `draft` may have asked for another size or mode.
+  same = (fresh.size, fresh.mode) == (image.size, image.mode)
+  return data if same else b""
+
+
+def _decoded(
+  image: Image.Image, background: str | None, *, reduce_depth: bool
+) -> Photo:
+  try:
+    image.load()
+  except Exception as error:  # each plugin raises its own kinds
+    raise damaged(_NAME, error) from error
+  fresh, data = _named_file(image)
+  depth.check(_NAME, fresh or image, data, reduce_depth=reduce_depth)
+  if fresh or image.format == "JXL":
+    profile = colour.profile(_NAME, image, data)
+  else:
+    profile = colour.profile_of_info(_NAME, image)
+  if image.format == "TIFF":
+    tiff.check(_NAME, image)
+  kept = metadata.read(image, b"")
+  turned = _settled(image, data)
+  photo = flatten(_NAME, turned, profile=profile, background=background)
+  return metadata.attach(photo, kept)
+
+
+def _named_file(image: Image.Image) -> tuple[Image.Image | None, bytes]:
+  """The file that an image was opened from, opened anew, and its bytes."""
+  path = getattr(image, "filename", "")
+  if not isinstance(image, ImageFile.ImageFile) or not path:
+    return None, b""
+  try:
+    data = Path(os.fsdecode(path)).read_bytes()
+    fresh = open_image(_NAME, io.BytesIO(data))
+  except (OSError, ValueError, JaxlicError):  # gone, or another one
+    return None, b""
+  same = fresh.format == image.format and sorted(fresh.size) == sorted(
+    image.size
+  )
+  return (fresh, data) if same else (None, b"")
+
+
+def _settled(image: Image.Image, data: bytes) -> Image.Image:
+  """A copy of 8 bits, upright, with what Pillow takes amiss mended."""
+  reduced = depth.reduce(_NAME, image)
+  # libjxl has turned all but JPEGs that were compressed once more.
+  done = image.format == "JXL" and not image.jpeg
+  turned = reduced.copy() if done else upright(reduced)
+  if turned is image:
+    turned = image.copy()
+  if image.format == "PNG" and data:
+    turned.info |= png.transparency(image, data)
+  elif _is_doubtful(image):
+    raise JaxlicError(
+      f"{_NAME}: transparent grey {image.info['transparency']} may be one of 2"
+      " or of 4 bits; pass the file's path or bytes, or convert it to LA"
+    )
+  if image.format == "TIFF":
+    tiff.expand_palette(turned, image.tag_v2)
+  return turned
+
+
+def _is_doubtful(image: Image.Image) -> bool:
+  """Whether samples may be scaled from fewer bits, and a key may not."""
+  key = image.info.get("transparency")
+  if image.mode != "L" or not isinstance(key, int) or not 0 < key < 15:
+    return False
+  return not (np.asarray(image) % 17).any()

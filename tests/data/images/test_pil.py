@@ -1,0 +1,317 @@
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxlic.data import images
+from jaxlic.data.images import exif
+from jaxlic.errors import JaxlicError
+from tests.data.images.exif_bytes import make_exif
+from tests.data.images.image_files import (
+  GREY,
+  RGB,
+  SRGB,
+  encode,
+  make_chunk,
+  make_png,
+  make_tiff,
+)
+
+XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+STORED = {"exif": b"Exif\0\0" + make_exif(), "icc_profile": SRGB}
+CICP = make_chunk(b"cICP", bytes([9, 16, 0, 1]))
+DEEP_PNG = make_png(1, 1, bits=16, colour=2, raw=bytes(7))
+TWO_BITS = make_png(
+  1,
+  1,
+  bits=2,
+  colour=0,
+  raw=bytes([0, 2 << 6]),
+  extra=make_chunk(b"tRNS", struct.pack(">H", 2)),
+)
+
+
+def _open(data, *, load=False):
+  image = Image.open(io.BytesIO(data))
+  if load:
+    image.load()
+  return image
+
+
+def _assert_same(photo, wanted):
+  np.testing.assert_array_equal(photo.pixels, wanted.pixels)
+  assert photo[1:] == wanted[1:]
+
+
+@pytest.mark.parametrize("load", [False, True])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF"])
+def test_an_image_of_a_file_is_read_as_its_file(kind, load):
+  file = encode(Image.fromarray(RGB), kind, **STORED)
+  _assert_same(images.from_pil(_open(file, load=load)), images.read(file))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF"])
+def test_an_image_that_waits_for_its_pixels_still_waits(kind):
+  image = _open(encode(Image.fromarray(RGB), kind))
+  waiting = list(image.tile)
+  photo = images.from_pil(image)
+  assert image.tile == waiting or kind == "WEBP"  # whose file is closed at once
+  np.testing.assert_array_equal(photo.pixels, image.convert("RGB"))
+
+
+def test_an_image_made_in_memory_gives_its_pixels():
+  _assert_same(images.from_pil(Image.fromarray(RGB)), images.Photo(RGB))
+  photo = images.from_pil(Image.fromarray(GREY))
+  _assert_same(photo, images.Photo(np.dstack([GREY] * 3), grey=True))
+
+
+def test_a_copy_keeps_what_its_info_tells():
+  file = encode(Image.fromarray(RGB), **STORED)
+  photo = images.from_pil(_open(file).copy())
+  _assert_same(photo, images.read(file))
+  assert photo.pixels.shape == (4, 6, 3) and photo.icc_profile == SRGB
+  assert photo.exif == exif.upright(make_exif())
+
+
+def test_exif_set_in_python_is_applied_and_kept():
+  image = Image.fromarray(RGB)
+  image.getexif()[274] = 6
+  image.getexif()[271] = "Jax"
+  photo = images.from_pil(image)
+  assert photo.pixels.shape == (4, 6, 3)
+  loaded = Image.Exif()
+  loaded.load(photo.exif)
+  assert dict(loaded) == {271: "Jax", 274: 1}
+
+
+def test_xmp_in_info_is_kept():
+  image = Image.fromarray(RGB)
+  image.info["xmp"] = XMP
+  assert images.from_pil(image).xmp == XMP
+
+
+def test_an_image_is_not_changed():
+  image = Image.fromarray(RGB)
+  image.info |= {"transparency": (1, 2, 3), **STORED}
+  before = dict(image.info)
+  images.from_pil(image)
+  assert image.info == before
+  np.testing.assert_array_equal(image, RGB)
+
+
+def test_changed_pixels_are_those_that_count():
+  image = _open(encode(Image.fromarray(RGB)))
+  image.putpixel((0, 0), (1, 2, 3))
+  assert images.from_pil(image).pixels[0, 0].tolist() == [1, 2, 3]
+
+
+def test_a_draft_is_the_draft():
+  image = _open(encode(Image.new("RGB", (64, 64), "teal"), "JPEG"))
+  image.draft("L", (16, 16))
+  photo = images.from_pil(image)
+  assert photo.grey and photo.pixels.shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("load", [False, True])
+def test_a_cut_jpeg_is_refused(load):
+  noise = np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8)
+  file = encode(Image.fromarray(noise), "JPEG")
+  image = _open(file[: len(file) // 2])
+  if load:
+    with pytest.raises(OSError):
+      image.load()
+  with pytest.raises(JaxlicError, match="image: damaged"):
+    images.from_pil(image)
+
+
+def test_an_image_of_a_closed_file_is_refused(tmp_path):
+  path = tmp_path / "photo.png"
+  path.write_bytes(encode(Image.fromarray(RGB)))
+  with Image.open(path) as image:
+    pass
+  with pytest.raises(JaxlicError, match="image: damaged"):
+    images.from_pil(image)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "RGBa", "La", "PA"])
+def test_transparency_needs_a_background(mode):
+  image = Image.fromarray(np.dstack([RGB, np.zeros_like(GREY)]))
+  image = image.convert({"La": "LA", "PA": "RGBA"}.get(mode, mode))
+  image = image.convert(mode) if mode != "PA" else _palette_with_alpha()
+  with pytest.raises(JaxlicError, match="image: transparent pixels"):
+    images.from_pil(image)
+  photo = images.from_pil(image, background="#777")
+  assert (photo.pixels == 0x77).all()
+
+
+def _palette_with_alpha():
+  alpha = Image.new("L", (4, 6), 0)
+  image = Image.new("PA", (4, 6))
+  image.putalpha(alpha)
+  return image
+
+
+@pytest.mark.parametrize("load", [False, True])
+def test_a_transparent_colour_needs_a_background(load):
+  file = encode(Image.new("RGB", (2, 2), "red"), transparency=(255, 0, 0))
+  with pytest.raises(JaxlicError, match="transparent pixels"):
+    images.from_pil(_open(file, load=load))
+
+
+def test_a_transparent_grey_of_two_bits_is_never_taken_for_opaque(tmp_path):
+  path = tmp_path / "grey.png"
+  path.write_bytes(TWO_BITS)
+  with Image.open(path) as image:
+    image.load()
+    with pytest.raises(JaxlicError, match="transparent pixels"):
+      images.from_pil(image)
+  with pytest.raises(JaxlicError, match="transparent pixels"):
+    images.from_pil(_open(TWO_BITS))
+  with pytest.raises(JaxlicError, match="may be one of 2 or of 4 bits"):
+    images.from_pil(_open(TWO_BITS, load=True))
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_deep_modes_are_reduced_only_on_demand(mode):
+  dtype, top = {
+    "I;16": (np.uint16, 65535),
+    "I": (np.int32, 65535),
+    "F": (np.float32, 1),
+  }[mode]
+  image = Image.fromarray((np.array([[0, 0.5, 1]]) * top).astype(dtype))
+  with pytest.raises(JaxlicError, match="image: samples have at most 8 bits"):
+    images.from_pil(image)
+  photo = images.from_pil(image, reduce_depth=True)
+  assert photo.pixels[0, :, 0].tolist() in ([0, 127, 255], [0, 128, 255])
+
+
+def test_deep_colour_is_refused_before_decoding():
+  with pytest.raises(JaxlicError, match="here 16; pass reduce_depth"):
+    images.from_pil(_open(DEEP_PNG))
+
+
+def test_deep_colour_is_refused_after_decoding_where_its_file_is(tmp_path):
+  path = tmp_path / "deep.png"
+  path.write_bytes(DEEP_PNG)
+  with Image.open(path) as image:
+    image.load()
+  with pytest.raises(JaxlicError, match="here 16; pass reduce_depth"):
+    images.from_pil(image)
+  assert images.from_pil(image, reduce_depth=True).pixels.shape == (1, 1, 3)
+  path.unlink()
+  # Nothing is left that could tell.
+  assert images.from_pil(image).pixels.shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize("load", [False, True])
+def test_gamma_becomes_a_profile(load):
+  gamma = make_chunk(b"gAMA", struct.pack(">I", 62500))
+  file = make_png(1, 1, bits=8, colour=2, raw=bytes(4), extra=gamma)
+  image = _open(file, load=load)
+  wanted = images.read(file).icc_profile
+  assert wanted and images.from_pil(image).icc_profile == wanted
+  assert images.from_pil(image.copy()).icc_profile == wanted
+
+
+def test_pq_is_refused_after_decoding_where_its_file_is(tmp_path):
+  path = tmp_path / "pq.png"
+  path.write_bytes(make_png(1, 1, bits=8, colour=2, raw=bytes(4), extra=CICP))
+  with Image.open(path) as image:
+    image.load()
+    with pytest.raises(JaxlicError, match="image: PQ .*tone-map"):
+      images.from_pil(image)
+
+
+@pytest.mark.parametrize(
+  "mode", ["P", "CMYK", "YCbCr", "HSV", "LAB", "1", "RGBX"]
+)
+def test_every_mode_gives_the_colours_that_it_shows(mode):
+  source = Image.fromarray(RGB)
+  if mode == "LAB":
+    image = Image.new("LAB", (4, 6), (128, 148, 98))
+  else:
+    image = source.convert(mode)
+  photo = images.from_pil(image)
+  np.testing.assert_array_equal(photo.pixels, image.convert("RGB"))
+  assert photo.grey == (mode == "1")
+
+
+@pytest.mark.parametrize("load", [False, True])
+def test_signed_samples_are_refused(load):
+  file = make_tiff(b"\x80", 1, photometric=1, bits=(8,), extra={339: (2,)})
+  with pytest.raises(JaxlicError, match="image: samples must be unsigned"):
+    images.from_pil(_open(file, load=load))
+
+
+@pytest.mark.parametrize("load", [False, True])
+def test_a_palette_of_8_bit_values_is_expanded(load):
+  file = make_tiff(
+    GREY.tobytes(),
+    4,
+    6,
+    photometric=3,
+    bits=(8,),
+    extra={320: 3 * tuple(range(256))},
+  )
+  photo = images.from_pil(_open(file, load=load))
+  np.testing.assert_array_equal(photo.pixels[..., 0], GREY)
+
+
+def test_several_frames_are_refused_and_one_is_not():
+  frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+  file = encode(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+  image = _open(file)
+  image.seek(1)
+  with pytest.raises(JaxlicError, match="2 frames or pages; pass image.copy"):
+    images.from_pil(image)
+  assert (images.from_pil(image.copy()).pixels == [0, 0, 255]).all()
+
+
+def test_the_second_picture_of_a_phone_is_not_taken_for_the_first():
+  frames = [Image.new("RGB", (16, 16), colour) for colour in ("white", "black")]
+  file = encode(frames[0], "MPO", save_all=True, append_images=frames[1:])
+  image = _open(file)
+  assert (images.from_pil(image).pixels == 255).all()
+  image.seek(1)
+  assert (images.from_pil(image).pixels == 0).all()
+
+
+def test_too_many_pixels_are_refused():
+  with pytest.raises(JaxlicError, match="image: images have at most 67108864"):
+    images.from_pil(Image.new("1", (10_000, 10_000)))
+
+
+def test_no_pixels_are_refused():
+  with pytest.raises(JaxlicError, match="image: no pixels, 0x4"):
+    images.from_pil(Image.new("RGB", (0, 4)))
+
+
+def test_heic_and_jpeg_xl_are_read_as_their_files():
+  heif = pytest.importorskip("pillow_heif")
+  pytest.importorskip("pillow_jxl")
+  file = encode(Image.fromarray(RGB), "JXL", lossless=True, **STORED)
+  for load in (False, True):
+    _assert_same(images.from_pil(_open(file, load=load)), images.read(file))
+  made = io.BytesIO()
+  heif.from_pillow(Image.fromarray(RGB)).save(made, quality=-1, **STORED)
+  for load in (False, True):
+    image = heif.HeifImageFile(io.BytesIO(made.getvalue()))
+    if load:
+      image.load()
+    _assert_same(images.from_pil(image), images.read(made.getvalue()))
+
+
+def test_a_decoded_heic_keeps_what_its_info_tells():
+  heif = pytest.importorskip("pillow_heif")
+  deep = np.full((48, 48, 3), 300, np.uint16)
+  made = io.BytesIO()
+  heif.from_bytes("RGB;16", (48, 48), deep.tobytes()).save(made)
+  copy = heif.HeifImageFile(io.BytesIO(made.getvalue())).copy()
+  with pytest.raises(JaxlicError, match="here 10; pass reduce_depth"):
+    images.from_pil(copy)
+  copy.info["bit_depth"] = 8
+  copy.info["nclx_profile"] |= {"transfer_characteristics": 18}
+  with pytest.raises(JaxlicError, match="image: HLG .*tone-map"):
+    images.from_pil(copy)
