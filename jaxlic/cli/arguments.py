@@ -78,6 +78,13 @@ def add_force(command: Parser) -> None:
   )
 
 
+def add_strip(command: Parser) -> None:
+  """Adds --strip."""
+  command.add_argument(
+    "--strip", action="store_true", help="leave EXIF and XMP out"
+  )
+
+
 def add_json(command: Parser) -> None:
   """Adds --json."""
   command.add_argument("--json", action="store_true", help="for programs")

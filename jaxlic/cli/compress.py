@@ -38,9 +38,7 @@ def add(subparsers: Any) -> None:
     action="store_true",
     help="take what can be read of a damaged image, with a warning",
   )
-  command.add_argument(
-    "--strip", action="store_true", help="leave EXIF and XMP out"
-  )
+  arguments.add_strip(command)
 
 
 def _add_wanted(group: Any) -> None:
@@ -106,7 +104,7 @@ def _code(options: Namespace, model: Any, job: jobs.Job) -> batch.Done:
     salvage=options.salvage,
   )
   if options.strip:
-    photo = photo._replace(exif=None, xmp=None)
+    photo = photo.stripped()
   start = time.perf_counter()
   data, words, warning = _encoded(options, model, photo)
   seconds = time.perf_counter() - start

@@ -23,6 +23,7 @@ def add(subparsers: Any) -> None:
     default="png",
     help="of outputs without a name, default png; else their suffix tells",
   )
+  arguments.add_strip(command)
   arguments.add_model(command, "of codecs that are not embedded")
 
 
@@ -57,6 +58,8 @@ def _code(options: Namespace, model: Any, job: jobs.Job) -> batch.Done:
   start = time.perf_counter()
   photo = files.decompress_photo(data, model=model)
   seconds = time.perf_counter() - start
+  if options.strip:
+    photo = photo.stripped()
   named = f"-.{options.format}" if job.target == "-" else job.target
   paths.write_bytes(job.target, images.encode(named, photo))
   height, width = photo.pixels.shape[:2]

@@ -60,3 +60,25 @@ def test_jpeg_and_webp_are_read_and_written(run, model, tmp_path, suffix):
   Image.fromarray(noise(48, 48, 3)).save(tmp_path / f"in{suffix}")
   shown = round_trip(run, model, tmp_path / f"in{suffix}", suffix=suffix)
   assert shown.size == (48, 48)
+
+
+def test_exif_and_xmp_come_back_unless_they_are_stripped(run, model, tmp_path):
+  exif = Image.Exif()
+  exif[0x010F] = "Maker"
+  exif[0x0112] = 6
+  packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>sky</x:xmpmeta>"
+  source, middle = tmp_path / "in.jpg", tmp_path / "a.jlic"
+  Image.fromarray(noise(40, 48, 3)).save(source, exif=exif, xmp=packet)
+  words = "compress", source, middle, "--model", model
+
+  def shown(*flags):
+    run("decompress", middle, tmp_path / "a.png", "--model", model, *flags)
+    with Image.open(tmp_path / "a.png") as image:
+      tags = dict(image.getexif())
+      return tags.get(0x010F), tags.get(0x0112, 1), image.info.get("xmp")
+
+  run(*words)
+  assert shown() == ("Maker", 1, packet)
+  assert shown("--strip") == (None, 1, None)
+  run(*words, "--strip")
+  assert shown() == (None, 1, None)

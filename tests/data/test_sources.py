@@ -73,7 +73,7 @@ def test_a_folder_is_not_decoded_when_it_is_opened(folder, monkeypatch):
 def test_a_folder_without_images_is_refused(tmp_path, name):
   if name:
     (tmp_path / name).write_text("a text")
-  with pytest.raises(JaxlicError, match="no images here; wanted files .png"):
+  with pytest.raises(JaxlicError, match="no such files here, wanted .png"):
     sources.open_source(tmp_path)
 
 

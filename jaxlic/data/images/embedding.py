@@ -28,15 +28,15 @@ def check(path: Path, kind: str, photo: Photo) -> None:
     )
   if kind == "BMP" and (photo.exif or photo.xmp):
     raise JaxlicError(
-      f"{path}: BMP cannot hold this photo's EXIF or XMP; write .png, or drop"
-      " them"
+      f"{path}: BMP cannot hold this photo's EXIF or XMP; write .png, or strip"
+      " them (--strip)"
     )
   for name, most in _JPEG_BYTES.items() if kind == "JPEG" else ():
     size = len(getattr(photo, name) or b"")
     if size > most:
       raise JaxlicError(
         f"{path}: {name.upper()} in a JPEG has at most {most} bytes, this"
-        f" photo's {size}; write .png, or drop it"
+        f" photo's {size}; write .png, or strip it (--strip)"
       )
 
 

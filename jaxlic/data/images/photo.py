@@ -15,3 +15,7 @@ class Photo(NamedTuple):
   exif: bytes | None = None  # a TIFF structure, as in PNG's eXIf; upright
   xmp: bytes | None = None  # the packet, XML
   notes: tuple[str, ...] = ()  # what its file had and this has not, a line each
+
+  def stripped(self) -> "Photo":
+    """Returns it without EXIF and XMP."""
+    return self._replace(exif=None, xmp=None)
