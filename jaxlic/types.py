@@ -322,7 +322,8 @@ class Payload(NamedTuple):
   height: int
   width: int
   quality: float  # 0 for models of one rate
-  check: int  # of all symbols, 16 bits: tells a decoder that it went astray
+  check: int  # of all symbols, 32 bits, or of old files 16 that they fold to:
+  # tells a decoder that it went astray
   data: bytes
 
 
@@ -336,6 +337,8 @@ class Bitstream:
   grey: bool
   icc_profile: bytes | None
   payload: Payload
+  exif: bytes | None = None  # a TIFF structure, as in PNG's eXIf chunk
+  xmp: bytes | None = None  # the packet
 
 
 class Codec(NamedTuple):

@@ -191,11 +191,19 @@ def least_bits(rows: Int[np.ndarray, "n *parameters"], models: Models) -> float:
 
 
 def check(arrays: Sequence[Int[np.ndarray, "..."]]) -> int:
-  """Returns a 16-bit check of int32 symbols in order: a folded CRC-32."""
+  """Returns a 32-bit check of int32 symbols in order: their CRC-32."""
   crc = 0
   for array in arrays:
     crc = zlib.crc32(np.ascontiguousarray(array, "<i4").data, crc)
-  return crc >> 16 ^ crc & 0xFFFF
+  return crc
+
+
+def fold(check: int) -> int:
+  """Returns the 16 bits that version 1 of the format keeps of a check.
+
+  What is folded already stays as it is.
+  """
+  return check >> 16 ^ check & 0xFFFF
 
 
 def _model(models: Models, row: int):

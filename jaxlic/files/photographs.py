@@ -99,12 +99,14 @@ def compress_photo(
   )
   return container.pack(
     Bitstream(
-      version=container.VERSION,
+      version=container.least_version(exif=photo.exif, xmp=photo.xmp),
       model=trained.name,
       fingerprint=trained.fingerprint,
       grey=photo.grey,
-      icc_profile=photo.icc_profile,
       payload=payload,
+      icc_profile=photo.icc_profile,
+      exif=photo.exif,
+      xmp=photo.xmp,
     )
   )
 
@@ -120,7 +122,13 @@ def decompress_photo(data: bytes, *, model: ModelLike | None = None) -> Photo:
   if bitstream.grey:
     mean = np.rint(pixels.mean(-1, keepdims=True)).astype(np.uint8)
     pixels = np.repeat(mean, 3, -1)
-  return Photo(pixels, bitstream.grey, bitstream.icc_profile)
+  return Photo(
+    pixels,
+    bitstream.grey,
+    bitstream.icc_profile,
+    bitstream.exif,
+    bitstream.xmp,
+  )
 
 
 def _reader(bitstream: Bitstream, model: ModelLike | None) -> Trained:

@@ -5,6 +5,7 @@ import pytest
 
 from jaxlic import codec, models
 from jaxlic.codec import begin, inputs
+from jaxlic.coding import range_coder
 from jaxlic.entropy import gaussian
 from jaxlic.errors import JaxlicError
 from jaxlic.quantize.companding import Companded
@@ -237,6 +238,23 @@ def test_an_unknown_architecture_is_refused():
     JaxlicError, match="an architecture is one of .*got 'nosuch'"
   ):
     models.make("nosuch")
+
+
+@pytest.mark.parametrize("kept_bits", [16, 32])
+def test_another_check_of_the_symbols_is_refused(kept_bits):
+  _, built, params, tables = make_toy("bmshj2018-factorized")
+  image = np.random.default_rng(0).random((16, 16, 3), np.float32)
+  payload = built.encode(params, tables, image, 0.0)
+  # Files of the format's first version keep half of the bits.
+  check = payload.check
+  if kept_bits == 16:
+    check = range_coder.fold(check)
+  shown = built.decode(params, tables, payload._replace(check=check))
+  np.testing.assert_array_equal(shown, built.decode(params, tables, payload))
+  for bit in range(kept_bits):
+    changed = payload._replace(check=check ^ 1 << bit)
+    with pytest.raises(JaxlicError, match="do not match their check"):
+      built.decode(params, tables, changed)
 
 
 def test_a_strip_that_is_mostly_padding_is_refused_before_any_work():

@@ -263,13 +263,28 @@ def test_invalid_tables_are_refused():
 
 def test_the_check_depends_on_values_and_order_but_not_on_the_cut():
   a = np.arange(-500, 500, dtype=np.int32).reshape(10, 100)
-  # CRC-32 of the little-endian bytes, folded.
+  # CRC-32 of the little-endian bytes.
   crc = zlib.crc32(a.astype("<i4").tobytes())
-  assert range_coder.check([a]) == crc >> 16 ^ crc % 2**16
+  assert range_coder.check([a]) == crc
   assert range_coder.check([a[:3], a[3:]]) == range_coder.check([a])
   assert range_coder.check([a[3:], a[:3]]) != range_coder.check([a])
   assert range_coder.check([a.T]) != range_coder.check([a])
   assert range_coder.check([]) == 0
+
+
+@pytest.mark.parametrize(
+  ("check", "folded"),
+  [
+    (0, 0),
+    (0xFFFF, 0xFFFF),
+    (0xDEADABCD, 0x7560),
+    (2**32 - 1, 0),
+    (1 << 16, 1),
+  ],
+)
+def test_a_check_folds_to_16_bits_and_no_further(check, folded):
+  assert range_coder.fold(check) == folded
+  assert range_coder.fold(folded) == folded
 
 
 def test_rows_of_two_indices_number_a_square():
