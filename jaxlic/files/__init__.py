@@ -8,11 +8,14 @@ from jaxlic.files.arguments import (
   loaded,
   number,
   photo_of,
+  warn_of_notes,
 )
+from jaxlic.files.by_path import Written, compress_file, decompress_file
 from jaxlic.files.photographs import (
   JLIC,
   compress,
   compress_photo,
+  decode,
   decompress,
   decompress_photo,
 )
@@ -23,11 +26,16 @@ __all__ = [
   "MapLike",
   "ModelLike",
   "Number",
+  "Written",
   "compress",
+  "compress_file",
   "compress_photo",
+  "decode",
   "decompress",
+  "decompress_file",
   "decompress_photo",
   "loaded",
   "number",
   "photo_of",
+  "warn_of_notes",
 ]

@@ -1,35 +1,60 @@
 """What users pass, checked with a line that says what to do."""
 
+import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image
 
 from jaxlic import zoo
+from jaxlic.data import images
 from jaxlic.data.images import Photo
-from jaxlic.errors import JaxlicError, one_line
+from jaxlic.errors import JaxlicError
+from jaxlic.files.samples import samples_of
 from jaxlic.zoo import Trained
 
 # Checked here, and not by a type checker.
-ImageLike = Any  # what NumPy makes uint8 [H W 3] or [H W] of
+ImageLike = Any  # a PIL image, or what NumPy makes uint8 [H W 3] or [H W] of
+PathLike = Any  # str or os.PathLike
 BytesLike = Any  # bytes, bytearray or memoryview
 Number = Any  # int, float or a number of NumPy
 ModelLike = str | Path | Trained
 MapLike = Any  # what NumPy makes float32 [H W] of
 
 
-def photo_of(image: ImageLike) -> Photo:
-  """Returns 8-bit samples, [H W 3] or [H W], as a photograph.
+def photo_of(
+  image: ImageLike,
+  *,
+  background: str | None = None,
+  reduce_depth: bool = False,
+) -> Photo:
+  """Returns a PIL image, or 8-bit samples [H W 3] or [H W], as a photograph.
+
+  Args:
+    image: A PIL image is read as a file is, see `jaxlic.data.images.from_pil`.
+    background: Of a PIL image: the colour under transparent pixels.
+    reduce_depth: Of a PIL image: whether deep samples are rounded.
 
   Raises:
-    JaxlicError: If the image has other samples or another shape.
+    JaxlicError: If the image has other samples or another shape, or a PIL
+      image would lose something.
   """
-  samples = _samples(image)
+  if isinstance(image, Image.Image):
+    return images.from_pil(
+      image, background=background, reduce_depth=reduce_depth
+    )
+  samples = samples_of(image)
   grey = samples.ndim == 2
   pixels = np.repeat(samples[..., None], 3, -1) if grey else samples
-  return Photo(np.ascontiguousarray(pixels), grey, None)
+  return Photo(np.ascontiguousarray(pixels), grey)
+
+
+def warn_of_notes(name: str, photo: Photo) -> None:
+  """Warns the caller's caller of what a photograph has lost in reading."""
+  for note in photo.notes:
+    warnings.warn(f"{name}: {note}", stacklevel=3)
 
 
 def number(name: str, value: Number) -> float:
@@ -51,32 +76,15 @@ def loaded(model: ModelLike) -> Trained:
   return model if isinstance(model, Trained) else zoo.load(model)
 
 
-def _samples(
-  image: ImageLike,
-) -> UInt8[np.ndarray, "H W 3"] | UInt8[np.ndarray, "H W"]:
-  """The image as an array; refuses what would have to be guessed."""
-  # Other modes have as many bytes per pixel, but they are no grey and no RGB.
-  if isinstance(image, Image.Image) and image.mode not in ("RGB", "L"):
-    raise JaxlicError(
-      f"a PIL image has mode RGB or L, got {image.mode}; convert it with "
-      "image.convert('RGB')"
-    )
-  try:
-    samples = np.asarray(image)
-  except (TypeError, ValueError) as error:
-    raise JaxlicError(
-      f"an image is uint8 [H W 3] or [H W], got {type(image).__name__}, no "
-      f"array ({one_line(error)}); make it one"
-    ) from error
-  if samples.dtype != np.uint8:
-    way_out = "multiply by 255 and round, or read it with PIL"
-  elif samples.ndim != 2 and samples.shape[2:] != (3,):
-    way_out = "pass one image, without alpha, and grey as [H W]"
-  elif not samples.size:
-    way_out = "an image has at least one pixel"
-  else:
-    return samples
+def path_of(path: PathLike) -> str:
+  """Returns a path as text.
+
+  Raises:
+    JaxlicError: If it is none.
+  """
+  if isinstance(path, str | os.PathLike):
+    return os.fsdecode(path)
   raise JaxlicError(
-    f"an image is uint8 [H W 3] or [H W], got {samples.dtype} {samples.shape}; "
-    f"{way_out}"
+    f"a path is str or os.PathLike, got {type(path).__name__}; arrays, PIL "
+    "images and bytes are for jaxlic.compress and jaxlic.decompress"
   )

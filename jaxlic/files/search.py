@@ -59,6 +59,8 @@ def compress_to(
   target_psnr_db: files.Number | None = None,
   model: files.ModelLike = zoo.DEFAULT,
   quality_map: files.MapLike | None = None,
+  background: str | None = None,
+  reduce_depth: bool = False,
 ) -> Found:
   """Returns the file of an image with a wanted rate or PSNR.
 
@@ -71,13 +73,19 @@ def compress_to(
     target_psnr_db: The PSNR of 8-bit RGB.
     model: As in `compress`.
     quality_map: As in `compress`.
+    background: As in `compress`.
+    reduce_depth: As in `compress`.
 
   Raises:
     JaxlicError: As `compress`; or if not exactly one target is given, it is not
       a positive number, or the codec has one rate.
   """
+  photo = files.photo_of(
+    image, background=background, reduce_depth=reduce_depth
+  )
+  files.warn_of_notes("image", photo)
   return search(
-    files.photo_of(image),
+    photo,
     target_bpp=target_bpp,
     target_psnr_db=target_psnr_db,
     model=model,
