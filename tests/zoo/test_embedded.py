@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import jaxlic
 from jaxlic import files, metrics, zoo
@@ -73,6 +74,27 @@ def test_golden_files_still_decode(path):
   shown = jaxlic.decompress(path.read_bytes()).astype(int)
   wanted = images.read(path.with_suffix(".png")).pixels.astype(int)
   assert np.abs(shown - wanted).max() <= 1
+
+
+@pytest.mark.newest
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("v2-*.jlic")), ids=str)
+def test_golden_files_keep_profile_exif_and_xmp(path):
+  # The picture beside it has the same.
+  kept = container.unpack(path.read_bytes())
+  with Image.open(path.with_suffix(".png")) as image:
+    info = image.info
+  assert kept.version == 2
+  assert kept.exif == info["exif"].removeprefix(b"Exif\0\0")
+  assert kept.xmp == info.get("xmp")
+  assert kept.icc_profile == info.get("icc_profile")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_every_version_has_golden_files(version):
+  paths = list(GOLDEN.glob(f"v{version}-*.jlic"))
+  assert len(paths) >= 2
+  for path in paths:
+    assert container.unpack(path.read_bytes()).version == version
 
 
 @pytest.mark.newest
