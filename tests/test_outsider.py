@@ -75,3 +75,23 @@ def test_it_is_evaluated_like_others(exported):
   )
   quality, bpp, _, psnr_db, *_ = table.splitlines()[1].split()
   assert quality == "0" and 0 < float(bpp) < 4 and float(psnr_db) > 25
+
+
+SPAWNS = """
+import multiprocessing, sys
+from concurrent.futures import ProcessPoolExecutor
+import laplace_dct, jaxlic, numpy
+
+if __name__ == "__main__":
+  codec, image = jaxlic.load(sys.argv[1]), numpy.zeros((9, 7, 3), "u1")
+  context = multiprocessing.get_context("spawn")
+  with ProcessPoolExecutor(1, mp_context=context) as executor:
+    sent = executor.submit(jaxlic.compress, image, model=codec).result()
+  print("same" if sent == jaxlic.compress(image, model=codec) else "other")
+"""
+
+
+def test_a_spawned_process_imports_it_to_read_its_codec(exported):
+  # Processes import the program anew, but for what is given as -c.
+  printed = run("-c", SPAWNS, exported / "codec", folder=exported)
+  assert printed == "same\n"

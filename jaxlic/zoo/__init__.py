@@ -1,5 +1,6 @@
 """Finished codecs: the embedded ones, and your own as folders on disk."""
 
+from jaxlic.zoo import pickling  # noqa: F401, which makes codecs pickled
 from jaxlic.zoo.codec_folder import (
   ENSEMBLE,
   FILES,

@@ -82,7 +82,7 @@ def export(
   """
   container.check_model(name)
   weights = arrays.from_params(params, np.dtype(dtype))
-  _, built = _built(architecture, json.dumps(options))
+  _, built = functions_of(architecture, options)
   frozen = arrays.from_tables(tables or built.freeze(arrays.to_params(weights)))
   about = {"name": name, "architecture": architecture, "options": options}
   about["fingerprint"] = arrays.fingerprint(about, weights, frozen)
@@ -107,7 +107,7 @@ def load(folder: str | Path) -> Trained:
     frozen = arrays.read_npz(Path(folder, "tables.npz"))
     fingerprint = int(about.pop("fingerprint"))
     sound = fingerprint == arrays.fingerprint(about, weights, frozen)
-    spec, built = _built(about["architecture"], json.dumps(about["options"]))
+    spec, built = functions_of(about["architecture"], about["options"])
   except JaxlicError:
     raise
   except _DAMAGE as error:
@@ -171,9 +171,19 @@ def _check_complete(folder: str | Path) -> None:
       )
 
 
+def functions_of(
+  architecture: str, options: dict[str, Any]
+) -> tuple[ModelSpec, Codec]:
+  """Returns the functions of an architecture, shared to be compiled once.
+
+  Raises:
+    JaxlicError: As `models.make`.
+  """
+  return _functions_of(architecture, json.dumps(options))
+
+
 @functools.lru_cache(maxsize=8)
-def _built(architecture: str, options: str) -> tuple[ModelSpec, Codec]:
-  """The functions of an architecture, shared so that they compile once."""
+def _functions_of(architecture: str, options: str) -> tuple[ModelSpec, Codec]:
   keywords = json.loads(options)
   if architecture == ENSEMBLE:
     members = [

@@ -37,7 +37,7 @@ def codec(here, tmp_path_factory):
     params=make_toy(NAME)[2],
   )
   del models.MODELS["mine"]
-  codec_folder._built.cache_clear()
+  codec_folder._functions_of.cache_clear()
   return folder
 
 
