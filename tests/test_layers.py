@@ -42,6 +42,7 @@ ARROWS = {
     "errors coding data metrics models training zoo compressai files "
     "evaluation".split()
   ),
+  "pillow": ("errors", "types", "coding", "files"),
   "__main__": ("cli",),
   "__init__": (),
 }

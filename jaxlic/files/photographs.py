@@ -91,8 +91,8 @@ def decompress(
 def compress_photo(
   photo: Photo,
   *,
-  quality: float | None,
-  model: ModelLike,
+  quality: float | None = None,
+  model: ModelLike = zoo.DEFAULT,
   quality_map: MapLike | None = None,
 ) -> bytes:
   """As `compress`, keeping what else a photograph has."""
