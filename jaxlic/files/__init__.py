@@ -18,6 +18,7 @@ from jaxlic.files.photographs import (
   decode,
   decompress,
   decompress_photo,
+  stripped,
 )
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
   "loaded",
   "number",
   "photo_of",
+  "stripped",
   "warn_of_notes",
 ]

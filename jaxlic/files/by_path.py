@@ -14,7 +14,12 @@ from jaxlic.files.arguments import (
   path_of,
   warn_of_notes,
 )
-from jaxlic.files.photographs import JLIC, compress_photo, decompress_photo
+from jaxlic.files.photographs import (
+  JLIC,
+  compress_photo,
+  decompress_photo,
+  stripped,
+)
 
 
 class Written(NamedTuple):
@@ -70,7 +75,7 @@ def compress_file(
   )
   warn_of_notes(source, photo)
   if strip:
-    photo = photo._replace(exif=None, xmp=None)
+    photo = stripped(photo)
   data = compress_photo(
     photo,
     quality=None if quality is None else number("quality", quality),

@@ -38,6 +38,15 @@ def test_a_point_describes_the_file_that_a_user_gets(model):
   assert measured.encode_s > 0 and measured.decode_s > 0
 
 
+def test_exif_and_xmp_are_no_part_of_the_rate(model):
+  photo = Photo(noise(48, 48, 3))
+  heavy = photo._replace(exif=b"MM\0*" + bytes(4000), xmp=b"<x/>" * 99)
+  rates = [
+    sweep.measure(p, model=model, quality=4.0).bpp for p in (photo, heavy)
+  ]
+  assert rates[0] == rates[1]
+
+
 @pytest.mark.slow
 def test_ms_ssim_is_undefined_below_161_pixels(model, monkeypatch):
   monkeypatch.setattr(files, "compress_photo", lambda *_, **__: b"file")
