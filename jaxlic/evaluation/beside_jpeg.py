@@ -47,7 +47,7 @@ def beside_jpeg(
   Raises:
     JaxlicError: If the quality is out of range.
   """
-  photo = files.stripped(photo)
+  photo = photo.stripped()
   data = files.compress_photo(photo, quality=quality, model=model)
   files.decompress_photo(data, model=model)
   start = time.perf_counter()

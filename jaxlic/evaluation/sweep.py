@@ -58,7 +58,7 @@ def measure(photo: Photo, *, model: Trained, quality: float) -> Point:
   Raises:
     JaxlicError: If the quality is out of range.
   """
-  photo = files.stripped(photo)
+  photo = photo.stripped()
   start = time.perf_counter()
   data = files.compress_photo(photo, quality=quality, model=model)
   middle = time.perf_counter()

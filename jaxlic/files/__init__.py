@@ -18,7 +18,6 @@ from jaxlic.files.photographs import (
   decode,
   decompress,
   decompress_photo,
-  stripped,
 )
 
 __all__ = [
@@ -38,6 +37,5 @@ __all__ = [
   "loaded",
   "number",
   "photo_of",
-  "stripped",
   "warn_of_notes",
 ]

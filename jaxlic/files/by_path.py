@@ -18,7 +18,6 @@ from jaxlic.files.photographs import (
   JLIC,
   compress_photo,
   decompress_photo,
-  stripped,
 )
 
 
@@ -75,7 +74,7 @@ def compress_file(
   )
   warn_of_notes(source, photo)
   if strip:
-    photo = stripped(photo)
+    photo = photo.stripped()
   data = compress_photo(
     photo,
     quality=None if quality is None else number("quality", quality),
@@ -94,6 +93,7 @@ def decompress_file(
   target: PathLike,
   *,
   model: ModelLike | None = None,
+  strip: bool = False,
   force: bool = False,
 ) -> None:
   """Writes a `.jlic` file as an image file, in the format of its suffix.
@@ -103,6 +103,7 @@ def decompress_file(
     target: The file to write, `.png` or another that `jaxlic.data.images.write`
       knows.
     model: As in `decompress`.
+    strip: Whether EXIF and XMP are left out.
     force: Whether a target that is of another format, or read-only, is
       replaced.
 
@@ -115,4 +116,4 @@ def decompress_file(
   _, data = named_bytes(source)
   photo = decompress_photo(data, model=model)
   warn_of_notes(source, photo)
-  images.write(target, photo)
+  images.write(target, photo.stripped() if strip else photo)

@@ -124,11 +124,6 @@ def compress_photo(
   )
 
 
-def stripped(photo: Photo) -> Photo:
-  """Returns the photograph without EXIF and XMP; its profile stays."""
-  return photo._replace(exif=None, xmp=None)
-
-
 def decompress_photo(data: bytes, *, model: ModelLike | None = None) -> Photo:
   """As `decompress`, with what else the file keeps."""
   return _upright(decode(container.unpack(data), model=model))

@@ -129,6 +129,11 @@ def check_size(name: str, width: int, height: int) -> None:
     )
 
 
+def is_read(format_name: str) -> bool:
+  """Returns whether `open_image` knows what Pillow calls so."""
+  return format_name in (*_FORMATS, "MPO", "HEIF", "JXL")
+
+
 def _open(name: str, file: io.BufferedIOBase) -> Image.Image:
   kind = formats.kind(file.read(formats.PEEK))
   file.seek(0)

@@ -9,7 +9,12 @@ from PIL import Image, ImageFile
 
 from jaxlic.data.images import colour, depth, metadata, png, tiff
 from jaxlic.data.images.flattening import flatten
-from jaxlic.data.images.opening import check_size, damaged, open_image
+from jaxlic.data.images.opening import (
+  check_size,
+  damaged,
+  is_read,
+  open_image,
+)
 from jaxlic.data.images.photo import Photo
 from jaxlic.data.images.reading import read, upright
 from jaxlic.errors import JaxlicError
@@ -32,7 +37,8 @@ def from_pil(
 
   What Pillow forgets in decoding is asked of the file that was opened, where
   that has a name and is still there: a depth of more than 8 bits, cICP, nclx.
-  Without it, and in copies, colour of 16 bits passes as the 8 that are left.
+  Without it, in copies, and in formats that `read` does not know, colour of 16
+  bits passes as the 8 that are left.
 
   Args:
     image: Of any mode, and one frame.
@@ -59,7 +65,7 @@ def _undecoded(image: Image.Image) -> bytes:
   file = getattr(image, "fp", None)
   # Plugins of other packages have no tiles before decoding either.
   waiting = getattr(image, "tile", None) or image.format in ("HEIF", "JXL")
-  if not file or not waiting or image.tell():
+  if not file or not waiting or image.tell() or not is_read(image.format):
     return b""
   try:
     place = file.tell()

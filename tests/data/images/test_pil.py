@@ -52,6 +52,13 @@ def test_an_image_of_a_file_is_read_as_its_file(kind, load):
   _assert_same(images.from_pil(_open(file, load=load)), images.read(file))
 
 
+@pytest.mark.parametrize("load", [False, True])
+@pytest.mark.parametrize("kind", ["TGA", "PCX", "JPEG2000"])
+def test_formats_of_pillow_alone_are_taken_as_it_decodes_them(kind, load):
+  photo = images.from_pil(_open(encode(Image.fromarray(RGB), kind), load=load))
+  np.testing.assert_array_equal(photo.pixels, RGB)
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF"])
 def test_an_image_that_waits_for_its_pixels_still_waits(kind):
   image = _open(encode(Image.fromarray(RGB), kind))
