@@ -8,7 +8,6 @@ from PIL import Image, ImageCms, PngImagePlugin
 import jaxlic
 from jaxlic import files, zoo
 from jaxlic.coding import container
-from jaxlic.data import images
 from jaxlic.errors import JaxlicError
 
 RGB = np.random.default_rng(1).integers(0, 256, (48, 40, 3), np.uint8)
@@ -166,12 +165,16 @@ def test_what_is_no_path_is_told_what_takes_it(
       call(*words, model=model)
 
 
-def test_what_a_photograph_has_lost_is_a_warning(png, model, monkeypatch):
-  # What is a loss is told by the tests of images.
-  photo = images.read(png)._replace(notes=("a gain map was left out", "b"))
-  monkeypatch.setattr(images, "read", lambda *_, **__: photo)
+def test_what_a_photograph_has_lost_is_a_warning(tmp_path, model):
+  path = tmp_path / "phone.jpg"
+  frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
+  frames[0].save(path, "MPO", save_all=True, append_images=frames[1:])
   with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    files.compress_file(png, png.with_suffix(".jlic"), model=model)
+    files.compress_file(path, tmp_path / "a.jlic", model=model)
+    with Image.open(path) as image:
+      jaxlic.compress(image, model=model)
   texts = [str(warning.message) for warning in caught]
-  assert texts == [f"{png}: a gain map was left out", f"{png}: b"]
+  note = "a second picture was left out"
+  assert texts == [f"{path}: {note}", f"image: {note}"]
+  assert {warning.filename for warning in caught} == {__file__}
