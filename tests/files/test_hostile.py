@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from jaxlic.errors import JaxlicError
 from jaxlic.zoo import ensemble
 from tests import hostile
 from tests.conftest import TOY_OPTIONS, make_toy, slow
+from tests.data.images.exif_bytes import make_exif
 
 # All that files can say, and all the ways in which symbols are coded.
 CODECS = {
@@ -41,10 +43,10 @@ KINDS = [
   slow("cosets"),
 ]
 FAST, SLOW = 500, 17_000  # files for each: 2,000 of the first four; 10^5
-# Of files whose payload is damaged and all else put right, one in 2^16 has the
-# 16-bit check of version 1 by chance.
-PAYLOADS = {FAST: 0.1, SLOW: 0.01}
-EXIF, FORMAT_VERSION = None, 1  # with EXIF, files are of version 2
+# The share whose payload is damaged and all else put right: none of version 1,
+# as one in 2^16 would have its 16-bit check by chance.
+PAYLOADS, OLD_SHARE = 0.3, 0.1
+EXIF = make_exif(orientation=1)  # with it, files are of version 2
 HANG_S = 10  # of processor time; a file takes milliseconds
 COMPILING_S = 1  # likewise, to cut a claimed size out of its blocks
 COLOUR = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
@@ -54,7 +56,7 @@ class Honest(NamedTuple):
   """A codec, and files that it wrote."""
 
   codec: zoo.Trained
-  data: list[bytes]
+  data: list[bytes]  # the last one of version 1, the others of version 2
   symbols: list[bytes]  # of each file
   seconds: float  # of processor time, the longest of all
 
@@ -78,6 +80,7 @@ def honest(name):
       (Photo(COLOUR, False, None, exif=EXIF), 0.0),
       (Photo(COLOUR, False, b"profile" * 20, exif=EXIF), None),
       (Photo(COLOUR[..., :1].repeat(3, -1), True, None, exif=EXIF), None),
+      (Photo(COLOUR, False, b"profile" * 20), None),
     )
   ]
   decoded = [decode(one, trained) for one in data * 2]
@@ -144,18 +147,26 @@ def no_hang():
 def outcomes(name, *, count, seed):
   """What becomes of damaged files; fails where it is not what should."""
   codec, data, symbols, _ = honest(name)
-  for damaged in hostile.damaged(
-    data, count=count, seed=seed, payloads=PAYLOADS[count]
+  old = int(OLD_SHARE * count)
+  for origin, damaged in itertools.chain(
+    _made(data[:-1], 0, count=count - old, seed=seed, payloads=PAYLOADS),
+    _made(data[-1:], len(data) - 1, count=old, seed=seed, payloads=0),
   ):
     start, traced = time.process_time(), traced_bytes()
     with symbols_seen() as seen, no_hang():
       message = _refusal(damaged.data, codec)
     if not message:
       # Another size, quality or profile may be claimed, of the same symbols.
-      assert seen[-1] == symbols[damaged.origin], damaged
+      assert seen[-1] == symbols[origin], damaged
     assert "\n" not in message, damaged
     seconds = time.process_time() - start
     yield Outcome(damaged.kind, message, seconds, peak_bytes() - traced)
+
+
+def _made(honest_files, first, **options):
+  """Damaged files, each with the place of the honest one among all."""
+  for damaged in hostile.damaged(honest_files, **options):
+    yield first + damaged.origin, damaged
 
 
 def _refusal(data, codec):
@@ -182,7 +193,7 @@ def peak_bytes():
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_damaged_file_is_refused_or_has_the_honest_symbols(name):
-  assert honest(name).data[0][4] == FORMAT_VERSION
+  assert [data[4] for data in honest(name).data] == [2, 2, 2, 1]
   found = list(outcomes(name, count=FAST, seed=1))
   refused = [outcome for outcome in found if outcome.message]
   # Both happen: most is refused, and what tells nothing of symbols is not.
