@@ -14,6 +14,19 @@ MODEL_HELP = "an embedded codec, or a codec's folder"
 class Parser(argparse.ArgumentParser):
   """Says what is wrong in one line."""
 
+  def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+    """Takes `paths` from between options, too, where argparse takes the first.
+
+    Exits with code 2 if there is a word that it does not know.
+    """
+    options, rest = self.parse_known_args(args, namespace)
+    unknown = [word for word in rest if word.startswith("-") and word != "-"]
+    if rest and (unknown or not hasattr(options, "paths")):
+      self.error(f"unrecognized arguments: {' '.join(unknown or rest)}")
+    if rest:
+      options.paths += rest
+    return options
+
   def error(self, message: str) -> NoReturn:
     """Exits with code 2."""
     line = " ".join(message.split())

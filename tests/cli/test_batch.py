@@ -77,6 +77,15 @@ def test_a_folder_of_files_comes_back(run, refuse, model, photos, tmp_path):
   assert "back/a.jpg" in names(tmp_path)
 
 
+def test_options_may_stand_between_paths(run, refuse, model, png, tmp_path):
+  target = tmp_path / "out.jlic"
+  run("compress", "--model", model, png, "--quality", 2, target)
+  assert target.exists()
+  words = "compress", png, "--strip", target, "--fast"
+  assert "unrecognized arguments: --fast" in refuse(*words)
+  assert "unrecognized arguments: b" in refuse("info", "a", "--json", "b")
+
+
 def test_a_broken_file_does_not_stop_the_rest(code, model, photos, tmp_path):
   (photos / "aa.png").write_text("no image")
   out = tmp_path / "out"
