@@ -26,7 +26,7 @@ References:
 
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import constriction
 import numpy as np
@@ -51,6 +51,9 @@ class Models(NamedTuple):
 
 
 AnyModels = Models | mixture_masses.Models
+# What push and pop are given, checked with a line that says what to do.
+Symbols = Any  # int32 [n]
+Rows = Any  # integers [n *parameters]
 
 
 def compile_tables(tables: AnyTables) -> AnyModels:
@@ -74,18 +77,27 @@ class Encoder:
 
   def push(
     self,
-    symbols: Int[np.ndarray, "n"],
-    rows: Int[np.ndarray, "n *parameters"],
+    symbols: Symbols,
+    rows: Rows,
     models: AnyModels,
   ) -> None:
-    """Codes int32 symbols, each under its row of the tables, or its mixture.
+    """Codes int32 symbols [n], each under its row, or its mixture.
+
+    Args:
+      symbols: Int32 [n].
+      rows: Integers [n], or [n k] of k indices, or of mixtures.
+      models: The tables in the coder's form.
 
     Raises:
-      JaxlicError: If symbols are not int32, or a row is not in the tables.
+      JaxlicError: If symbols are not an int32 [n], rows are not as many
+        integers, or a row is not in the tables.
     """
-    if symbols.dtype != np.int32:
+    _check_symbols(symbols)
+    _check_rows(rows)
+    if len(rows) != len(symbols):
       raise JaxlicError(
-        f"symbols are int32, got {symbols.dtype}; round and convert them first"
+        f"every symbol has a row, got {len(symbols)} symbols and {len(rows)} "
+        "rows; give one for each"
       )
     if isinstance(models, mixture_masses.Models):
       mixtures.push(self._coder.encode, symbols, rows, models)
@@ -139,7 +151,7 @@ class Decoder:
 
   def pop(
     self,
-    rows: Int[np.ndarray, "n *parameters"],
+    rows: Rows,
     models: AnyModels,
   ) -> Int[np.ndarray, "n"]:
     """Returns the int32 symbols of one push, given its rows.
@@ -148,8 +160,10 @@ class Decoder:
     `check` of the symbols.
 
     Raises:
-      JaxlicError: If a row is not in the tables, or the payload is damaged.
+      JaxlicError: If rows are not integers [n] or [n k], a row is not in the
+        tables, or the payload is damaged.
     """
+    _check_rows(rows)
     if isinstance(models, mixture_masses.Models):
       return mixtures.pop(self._decode, rows, models)
     order, groups = _group(_numbers(rows, models), len(models.cores))
@@ -204,6 +218,33 @@ def fold(check: int) -> int:
   What is folded already stays as it is.
   """
   return check >> 16 ^ check & 0xFFFF
+
+
+def _check_symbols(symbols: Symbols) -> None:
+  if not isinstance(symbols, np.ndarray) or symbols.dtype != np.int32:
+    raise JaxlicError(
+      f"symbols are int32, got {_about(symbols)}; round and convert them first"
+    )
+  if symbols.ndim != 1:
+    raise JaxlicError(
+      f"symbols lie along one axis, got {_about(symbols)}; ravel them first"
+    )
+
+
+def _check_rows(rows: Rows) -> None:
+  is_array = isinstance(rows, np.ndarray)
+  if not is_array or rows.dtype.kind not in "iu" or rows.ndim not in (1, 2):
+    raise JaxlicError(
+      "rows are integers, [n] or [n k], in a NumPy array, got "
+      f"{_about(rows)}; give those that the density predicts"
+    )
+
+
+def _about(value: object) -> str:
+  """The type and shape of what should be an array."""
+  if isinstance(value, np.ndarray):
+    return f"{value.dtype} {list(value.shape)}"
+  return type(value).__name__
 
 
 def _model(models: Models, row: int):

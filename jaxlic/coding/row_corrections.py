@@ -39,9 +39,18 @@ class Corrections(NamedTuple):
 def push(
   encoder: range_coder.Encoder,
   rows: Rows,
-  near_edge: Bool[np.ndarray, "n *parameters"],
+  near_edge: Bool[np.ndarray, "*any"],
 ) -> None:
-  """Sends the rows that are near an edge."""
+  """Sends the rows that are near an edge.
+
+  Raises:
+    JaxlicError: If it is not told of every row whether it is.
+  """
+  if near_edge.shape != rows.shape:
+    raise JaxlicError(
+      f"of every row it is told whether it is near an edge, got rows "
+      f"{list(rows.shape)} and {list(near_edge.shape)}; give one for each"
+    )
   places = np.flatnonzero(near_edge)
   _push_split(encoder, np.array([len(places)]), _COUNT_UNIT, _COUNT_LOW)
   gaps = np.diff(places, prepend=-1) - 1

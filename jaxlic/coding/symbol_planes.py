@@ -11,23 +11,39 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxlic.coding import range_coder
+from jaxlic.errors import JaxlicError
 from jaxlic.types import Plane
 
 
 def push(
   encoder: range_coder.Encoder,
   symbols: Int[np.ndarray, "n s"],
-  rows: Int[np.ndarray, "n c *parameters"],
+  rows: Int[np.ndarray, "m c *parameters"],
   models: range_coder.AnyModels,
   planes: Sequence[Plane],
 ) -> None:
-  """Codes the symbols of n positions, a push per plane."""
+  """Codes the symbols of n positions, a push per plane.
+
+  Raises:
+    JaxlicError: If there are not as many positions of rows, or not as many
+      symbols each as all planes have; or as `range_coder.Encoder.push`.
+  """
+  if len(rows) != len(symbols):
+    raise JaxlicError(
+      f"every position has rows, got {len(symbols)} positions of symbols and "
+      f"{len(rows)} of rows; give them for each"
+    )
   start = 0
   for plane in planes:
     part = plane(rows, symbols[:, :start])
     stop = start + part.shape[1]
     encoder.push(symbols[:, start:stop].ravel(), _one_each(part), models)
     start = stop
+  if start != symbols.shape[1]:
+    raise JaxlicError(
+      f"the planes of this density have {start} symbols per position, got "
+      f"{symbols.shape[1]}; give those of its quantizer"
+    )
 
 
 def pop(

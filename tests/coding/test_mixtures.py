@@ -170,3 +170,9 @@ def test_symbols_of_another_type_are_refused():
 def test_invalid_tables_are_refused():
   with pytest.raises(JaxlicError, match="cdf rising"):
     range_coder.compile_tables(TABLES._replace(cdf=TABLES.cdf[::-1]))
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_another_number_of_rows_than_of_symbols_is_refused(count):
+  with pytest.raises(JaxlicError, match=f"2 symbols and {count} rows"):
+    encode(np.zeros(2, np.int32), random_rows(0, count))

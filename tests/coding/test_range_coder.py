@@ -308,3 +308,50 @@ def test_rows_of_indices_that_the_tables_lack_are_refused():
   line = range_coder.compile_tables(tables.make_tables([row] * 3))
   with pytest.raises(JaxlicError, match="tables of as many equal dimensions"):
     range_coder.Encoder().push(symbols, np.array([[0, 1]]), line)
+
+
+PUSHED = [
+  ([(10,), (9,)], "10 symbols and 9 rows"),
+  ([(9,), (10,)], "9 symbols and 10 rows"),
+  ([(10,), (0,)], "10 symbols and 0 rows"),
+  ([(2, 5), (10,)], r"one axis, got int32 \[2, 5\]; ravel"),
+  ([(), (1,)], r"one axis, got int32 \[\]"),
+  ([(10,), (2, 5)], "10 symbols and 2 rows"),
+  ([(4,), (4, 1, 1)], r"\[n\] or \[n k\].*, got int32 \[4, 1, 1\]"),
+]
+
+
+@pytest.mark.parametrize(("shapes", "match"), PUSHED)
+def test_symbols_and_rows_that_do_not_match_are_refused(shapes, match):
+  symbols, rows = (np.zeros(shape, np.int32) for shape in shapes)
+  with pytest.raises(JaxlicError, match=match):
+    encode(symbols, rows)
+
+
+def test_what_is_refused_codes_nothing():
+  encoder = range_coder.Encoder()
+  with pytest.raises(JaxlicError, match="every symbol has a row"):
+    encoder.push(np.ones(10, np.int32), np.zeros(9, np.int32), MODELS)
+  assert encoder.finish() == b""
+
+
+@pytest.mark.parametrize(
+  ("rows", "match"),
+  [
+    (np.zeros(4), "got float64"),
+    (np.zeros(4, bool), "got bool"),
+    ([0, 0, 0, 0], "got list"),
+    (None, "got NoneType"),
+    (np.int32(0), "got int32"),
+  ],
+)
+def test_rows_that_are_no_integers_are_refused_by_both_sides(rows, match):
+  with pytest.raises(JaxlicError, match=match):
+    encode(np.zeros(4, np.int32), rows)
+  with pytest.raises(JaxlicError, match=match):
+    range_coder.Decoder(b"").pop(rows, MODELS)
+
+
+def test_symbols_that_are_no_array_are_refused():
+  with pytest.raises(JaxlicError, match="got list; round and convert"):
+    encode([0, 0], np.zeros(2, np.int32))

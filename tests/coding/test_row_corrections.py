@@ -93,3 +93,9 @@ def test_places_that_do_not_ascend_are_refused(gaps):
   decoder = range_coder.Decoder(encoder.finish())
   with pytest.raises(JaxlicError, match="rows do not ascend"):
     row_corrections.pop(decoder, (1000,))
+
+
+@pytest.mark.parametrize("shape", [(9,), (11,), (10, 1)])
+def test_edges_of_other_rows_are_refused(shape):
+  with pytest.raises(JaxlicError, match="of every row it is told"):
+    _sent(np.zeros(10, np.int32), np.zeros(shape, bool))

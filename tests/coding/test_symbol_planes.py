@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from jaxlic.coding import range_coder, symbol_planes, tables
+from jaxlic.errors import JaxlicError
 
 TABLES = tables.make_tables(
   [
@@ -54,3 +55,16 @@ def test_symbols_that_their_rows_do_not_expect_cost_more(positions):
   wrong, _ = coded(rows, symbols * np.array([[1, 0, 0]], np.int32))
   # -log2(0.01) is 6.6 bits where 0.03 are due.
   assert 8 * (len(wrong) - len(right)) > 600 * 2 * 6
+
+
+def test_a_position_without_rows_is_refused(positions):
+  rows, symbols = positions
+  with pytest.raises(JaxlicError, match="600 positions of symbols and 599 of"):
+    coded(rows[:-1], symbols)
+
+
+@pytest.mark.parametrize("symbols", [2, 4])
+def test_other_symbols_than_those_of_all_planes_are_refused(symbols):
+  rows = np.ones((6, 2), np.int32)
+  with pytest.raises(JaxlicError, match="symbol"):
+    coded(rows, np.zeros((6, symbols), np.int32))
