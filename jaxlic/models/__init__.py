@@ -5,7 +5,6 @@ It is open: `register` adds a model of your own, and so do installed packages.
 
 import functools
 import importlib.metadata
-import inspect
 from collections.abc import Callable
 
 from jaxlic.errors import JaxlicError
@@ -22,6 +21,7 @@ from jaxlic.models import (
   scgain,
   theis2017,
 )
+from jaxlic.models.parts.options import build
 from jaxlic.types import Model
 
 # Those of one rate.
@@ -96,29 +96,21 @@ def names() -> list[str]:
   return list(dict.fromkeys([*MODELS, *sorted(entries.names)]))
 
 
-def make(name: str, **options: object) -> Model:
+def make(name: str, /, **options: object) -> Model:
   """Returns the model of that name.
 
   Lists among the options, which is what JSON makes of tuples, become tuples.
 
   Raises:
-    JaxlicError: If the registry has none of that name, or an option is not one
-      of that model.
+    JaxlicError: If the registry has none of that name, an option is not one of
+      that model, or a value breaks the rule of its kind, see parts/options.py.
   """
   maker = MODELS.get(name) or _installed(name)
-  try:
-    return maker(
-      **{
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in options.items()
-      }
-    )
-  except TypeError as error:
-    known = inspect.signature(maker).parameters
-    raise JaxlicError(
-      f"{name} takes the options {', '.join(known)}, got {options} ({error}); "
-      "leave out or correct what differs"
-    ) from error
+  tuples = {
+    key: tuple(value) if isinstance(value, list) else value
+    for key, value in options.items()
+  }
+  return build(maker, name, tuples)
 
 
 def _installed(name: str) -> Callable[..., Model]:

@@ -23,7 +23,7 @@ References:
 import jax.numpy as jnp
 
 from jaxlic.entropy import factorized, gaussian
-from jaxlic.models.parts import precision
+from jaxlic.models.parts import options, precision
 from jaxlic.models.parts.net import Net
 from jaxlic.models.parts.published import STRIDE, model_spec, published_widths
 from jaxlic.models.parts.skeleton import (
@@ -42,13 +42,13 @@ WIDE_FROM = 6  # the first quality of the wide networks
 
 def make_factorized(
   *,
-  quality: int = 4,
-  width: int | None = None,
-  latent: int | None = None,
-  norm: str | None = "sqrt",
-  surrogate: str = "noise",
-  dtype: str = "float32",
-  name: str = "bmshj2018-factorized",
+  quality: options.Published = 4,
+  width: options.CountOrNone = None,
+  latent: options.CountOrNone = None,
+  norm: options.NormOrNone = "sqrt",
+  surrogate: options.Surrogate = "noise",
+  dtype: options.Precision = "float32",
+  name: options.Word = "bmshj2018-factorized",
 ) -> Model:
   """Returns the factorized-prior model of a published quality.
 
@@ -80,12 +80,12 @@ def make_factorized(
 
 def make_factorized_relu(
   *,
-  quality: int = 4,
-  width: int | None = None,
-  latent: int | None = None,
-  surrogate: str = "noise",
-  dtype: str = "float32",
-  name: str = "bmshj2018-factorized-relu",
+  quality: options.Published = 4,
+  width: options.CountOrNone = None,
+  latent: options.CountOrNone = None,
+  surrogate: options.Surrogate = "noise",
+  dtype: options.Precision = "float32",
+  name: options.Word = "bmshj2018-factorized-relu",
 ) -> Model:
   """Returns the factorized-prior model with ReLUs, of a published quality.
 
@@ -104,13 +104,13 @@ def make_factorized_relu(
 
 def make_hyperprior(
   *,
-  quality: int = 4,
-  width: int | None = None,
-  latent: int | None = None,
-  norm: str = "sqrt",
-  surrogate: str = "noise",
-  dtype: str = "float32",
-  name: str = "bmshj2018-hyperprior",
+  quality: options.Published = 4,
+  width: options.CountOrNone = None,
+  latent: options.CountOrNone = None,
+  norm: options.Norm = "sqrt",
+  surrogate: options.Surrogate = "noise",
+  dtype: options.Precision = "float32",
+  name: options.Word = "bmshj2018-hyperprior",
 ) -> Model:
   """Returns the scale hyperprior of a published quality.
 

@@ -20,6 +20,7 @@ References:
 """
 
 import functools
+from typing import Annotated
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -27,7 +28,7 @@ from jaxtyping import Array, Float
 from jaxlic.entropy import gaussian, mixture
 from jaxlic.entropy.mixture import Mixture
 from jaxlic.errors import JaxlicError
-from jaxlic.models.parts import context, precision
+from jaxlic.models.parts import context, options, precision
 from jaxlic.models.parts.published import check_quality, model_spec
 from jaxlic.models.parts.skeleton import (
   Transforms,
@@ -47,14 +48,14 @@ WIDE_FROM = 4  # the first quality of the wide networks
 
 def make(
   *,
-  quality: int = 3,
-  width: int | None = None,
-  attention: bool = False,
-  components: int = 1,
-  order: str = "raster",
-  surrogate: str = "noise",
-  dtype: str = "float32",
-  name: str = "cheng2020-anchor",
+  quality: Annotated[int, options.whole(1, QUALITIES)] = 3,
+  width: Annotated[int | None, options.unless_none(options.whole(2))] = None,
+  attention: options.Flag = False,
+  components: options.Count = 1,
+  order: options.Order = "raster",
+  surrogate: options.Surrogate = "noise",
+  dtype: options.Precision = "float32",
+  name: options.Word = "cheng2020-anchor",
 ) -> Model:
   """Returns the model of a published quality.
 

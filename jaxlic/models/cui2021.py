@@ -23,13 +23,14 @@ References:
 """
 
 import functools
+from typing import Annotated
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxlic.entropy import asymmetric
 from jaxlic.models import gained
-from jaxlic.models.parts import context, gain_units, precision
+from jaxlic.models.parts import context, gain_units, options, precision
 from jaxlic.models.parts.published import STRIDE
 from jaxlic.models.parts.skeleton import (
   code_in_order,
@@ -46,13 +47,13 @@ WIDTH = 192  # of everything, y and z included
 
 def make(
   *,
-  width: int = WIDTH,
-  lambdas: tuple[float, ...] = gained.CUI2021,
-  ms_ssim_lambdas: tuple[float, ...] = gained.CUI2021_MS_SSIM,
-  hyper_input: str = "gained",
-  surrogate: str = "universal",
-  dtype: str = "float32",
-  name: str = "cui2021",
+  width: Annotated[int, options.whole(2)] = WIDTH,
+  lambdas: options.Weights = gained.CUI2021,
+  ms_ssim_lambdas: options.Weights = gained.CUI2021_MS_SSIM,
+  hyper_input: options.HyperInput = "gained",
+  surrogate: options.Surrogate = "universal",
+  dtype: options.Precision = "float32",
+  name: options.Word = "cui2021",
 ) -> Model:
   """Returns the model.
 

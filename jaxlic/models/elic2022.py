@@ -22,6 +22,8 @@ References:
   which is a convolution with the kernel turned by half a circle.
 """
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -29,7 +31,7 @@ from jaxtyping import Array
 
 from jaxlic.entropy import gaussian
 from jaxlic.errors import JaxlicError
-from jaxlic.models.parts import channel_groups, precision
+from jaxlic.models.parts import channel_groups, options, precision
 from jaxlic.models.parts.channel_groups import ChannelGroup
 from jaxlic.models.parts.net import Net, together
 from jaxlic.models.parts.published import STRIDE, model_spec, published_widths
@@ -51,17 +53,19 @@ from jaxlic.types import (
 WIDTH, LATENT = 192, 320
 GROUPS = (16, 16, 32, 64)  # channels of the first groups; the last has the rest
 
+ContextWidths = Annotated[tuple[int, int], options.wholes(1, 2)]
+
 
 def make(
   *,
-  quality: int = 4,
-  width: int = WIDTH,
-  latent: int = LATENT,
-  groups: tuple[int, ...] = GROUPS,
-  context_widths: tuple[int, int] = networks.CONTEXT_WIDTHS,
-  surrogate: str = "mixed",
-  dtype: str = "float32",
-  name: str = "elic2022",
+  quality: options.Published = 4,
+  width: Annotated[int, options.whole(2)] = WIDTH,
+  latent: options.Count = LATENT,
+  groups: options.Counts = GROUPS,
+  context_widths: ContextWidths = networks.CONTEXT_WIDTHS,
+  surrogate: options.Surrogate = "mixed",
+  dtype: options.Precision = "float32",
+  name: options.Word = "elic2022",
 ) -> Model:
   """Returns the model at the weight of a published quality.
 

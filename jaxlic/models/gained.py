@@ -27,7 +27,7 @@ References:
 from collections.abc import Callable, Mapping
 
 from jaxlic.errors import JaxlicError
-from jaxlic.models.parts import gain_units
+from jaxlic.models.parts import gain_units, options
 from jaxlic.types import Model
 
 # Weights of 255^2 * MSE against bits per pixel, lowest rate first.
@@ -41,12 +41,12 @@ CUI2021_MS_SSIM = (0.6, 1.0, 3.0, 7.0, 30.0, 70.0)
 def make(
   backbones: Mapping[str, Callable[..., Model]],
   *,
-  backbone: str = "mbt2018-mean",
-  lambdas: tuple[float, ...] = GAINED_VAE,
-  ms_ssim_lambdas: tuple[float, ...] = (),
-  hyper_input: str = "gained",
-  name: str = "gained",
-  **options: object,
+  backbone: options.Word = "mbt2018-mean",
+  lambdas: options.Weights = GAINED_VAE,
+  ms_ssim_lambdas: options.Weights = (),
+  hyper_input: options.HyperInput = "gained",
+  name: options.Word = "gained",
+  **backbone_options: object,
 ) -> Model:
   """Returns a model of one rate with gain units.
 
@@ -57,7 +57,7 @@ def make(
     ms_ssim_lambdas: Likewise, of 1 - MS-SSIM; none are published for 8 levels.
     hyper_input: What the hyper analysis sees, "gained" or "ungained" y.
     name: The model's name.
-    **options: The backbone's; its quality sets nothing but widths.
+    **backbone_options: Its own; the quality sets nothing but widths.
 
   Raises:
     JaxlicError: If there is no such backbone or input, there are less than two
@@ -68,7 +68,9 @@ def make(
       f"a backbone is one of {', '.join(backbones)}, got {backbone!r}; choose "
       "one of them"
     )
-  model = backbones[backbone](**options)
+  model = options.build(
+    backbones[backbone], f"{name} with {backbone}", backbone_options
+  )
   names = [stage.spec.name for stage in model.stages]
   return gain_units.wrap(
     model,

@@ -23,9 +23,11 @@ References:
   Tran, Liang, Tu, 2003 (the lapped transform, see nn/lapped_transform.py).
 """
 
+from typing import Annotated
+
 from jaxlic.entropy import gaussian
 from jaxlic.errors import JaxlicError
-from jaxlic.models.parts import channel_groups, precision, shared_prior
+from jaxlic.models.parts import channel_groups, options, precision, shared_prior
 from jaxlic.models.parts.branched import Branched
 from jaxlic.models.parts.net import Given, Net
 from jaxlic.nn import lapped_networks as networks
@@ -41,23 +43,24 @@ GROUPS = (16, 48, 96, 160)
 LEVELS = 7
 LAMBDAS = tuple(0.0012 * 50 ** (s / (LEVELS - 1)) for s in range(LEVELS))
 COARSE = 4  # positions of y per position of z
+CHANNELS = 3 * BLOCK**2  # of all frequencies
 
 
 def make(
   *,
-  width: int = 96,
-  groups: tuple[int, ...] = GROUPS,
-  two_pass: int = 2,
-  reach: int = 3,
-  predict_width: int | None = None,
-  predict_layers: int = 1,
-  analysis_widths: tuple[int, int] | None = None,
-  analysis_blocks: tuple[int, int] = (1, 1),
-  synthesis_widths: tuple[int, int, int] | None = None,
-  synthesis_blocks: tuple[int, int, int] = (2, 2, 3),
-  surrogate: str = "mixed",
-  dtype: str = "float32",
-  name: str = "lapped",
+  width: Annotated[int, options.whole(4, unit=2)] = 96,
+  groups: options.Counts = GROUPS,
+  two_pass: options.CountOrNo = 2,
+  reach: Annotated[int, options.whole(1, unit=2)] = 3,
+  predict_width: options.CountOrNone = None,
+  predict_layers: options.CountOrNo = 1,
+  analysis_widths: options.PairOrNone = None,
+  analysis_blocks: options.Pair = (1, 1),
+  synthesis_widths: options.TripleOrNone = None,
+  synthesis_blocks: options.Triple = (2, 2, 3),
+  surrogate: Annotated[str, options.one_of(*SURROGATES)] = "mixed",
+  dtype: options.Precision = "float32",
+  name: options.Word = "lapped",
 ) -> Model:
   """Returns the model.
 
@@ -80,12 +83,18 @@ def make(
     name: What errors call the model.
 
   Raises:
-    JaxlicError: If there is no such surrogate or dtype.
+    JaxlicError: If there is no such surrogate or dtype, or there are fewer
+      groups than take two passes, or more channels than frequencies.
   """
   if surrogate not in SURROGATES:
     raise JaxlicError(
       f"surrogate is one of {', '.join(SURROGATES)}, got {surrogate!r}; choose "
       "one of them"
+    )
+  if two_pass > len(groups) or sum(groups) > CHANNELS:
+    raise JaxlicError(
+      f"two_pass counts groups, which have up to {CHANNELS} channels together, "
+      f"got two_pass {two_pass} and groups {groups}; give fewer"
     )
   relaxed, dtype = SURROGATES[surrogate], precision.checked(dtype)
   hyper, fine, coarse = width // 3, width, width * 3 // 2

@@ -12,9 +12,17 @@ References:
   companding for efficient learned image compression", 2023 (lambdas).
 """
 
+from typing import Annotated
+
 from jaxlic.entropy import cosets, lattice_gaussian
 from jaxlic.models import cheng2020, mbt2018
-from jaxlic.models.parts import companded, precision, published, skeleton
+from jaxlic.models.parts import (
+  companded,
+  options,
+  precision,
+  published,
+  skeleton,
+)
 from jaxlic.quantize import surrogates
 from jaxlic.quantize.lattices import points as lattices
 from jaxlic.quantize.lattices import quantizer as lattice_quantizer
@@ -25,21 +33,27 @@ LAMBDAS = (0.0016, 0.0032, 0.0075, 0.0150, 0.0300, 0.0450)
 WIDE_FROM, CHENG_WIDE_FROM = 5, 4  # the first quality of the wide networks
 COSET = "coset"  # the modelled bit's logits among the parameters
 
+Quality = Annotated[int, options.whole(1, len(LAMBDAS))]
+LatticeName = Annotated[str, options.one_of(*lattices.NAMES)]
+Coset = Annotated[str, options.one_of(*lattice_gaussian.COSETS)]
+Companding = Annotated[str, options.one_of(*companded.KINDS)]
+Surrogate = Annotated[str, options.one_of(*lattice_quantizer.SURROGATES)]
+
 
 def make_minnen(
   *,
-  quality: int = 3,
-  width: int | None = None,
-  latent: int | None = None,
-  lattice: str = "Dn*",
-  block: int | None = None,
-  coset: str = "raw",
-  companding: str = "hyper",
-  order: str = "raster",
-  surrogate: str = "softmax",
-  norm: str = "sqrt",
-  dtype: str = "float32",
-  name: str = "lvqac-minnen2018",
+  quality: Quality = 3,
+  width: options.CountOrNone = None,
+  latent: options.CountOrNone = None,
+  lattice: LatticeName = "Dn*",
+  block: options.CountOrNone = None,
+  coset: Coset = "raw",
+  companding: Companding = "hyper",
+  order: options.Order = "raster",
+  surrogate: Surrogate = "softmax",
+  norm: options.Norm = "sqrt",
+  dtype: options.Precision = "float32",
+  name: options.Word = "lvqac-minnen2018",
 ) -> Model:
   """Returns LVQAC around the joint prior of Minnen 2018.
 
@@ -80,16 +94,16 @@ def make_minnen(
 
 def make_cheng(
   *,
-  quality: int = 3,
-  width: int | None = None,
-  dtype: str = "float32",
-  name: str = "lvqac-cheng2020",
-  lattice: str = "Dn*",
-  block: int | None = None,
-  coset: str = "raw",
-  companding: str = "hyper",
-  order: str = "raster",
-  surrogate: str = "softmax",
+  quality: Quality = 3,
+  width: options.CountOrNone = None,
+  dtype: options.Precision = "float32",
+  name: options.Word = "lvqac-cheng2020",
+  lattice: LatticeName = "Dn*",
+  block: options.CountOrNone = None,
+  coset: Coset = "raw",
+  companding: Companding = "hyper",
+  order: options.Order = "raster",
+  surrogate: Surrogate = "softmax",
 ) -> Model:
   """Returns LVQAC around Cheng 2020 without attention, with one Gaussian.
 

@@ -14,7 +14,7 @@ References:
 """
 
 from jaxlic.entropy import gaussian
-from jaxlic.models.parts import context, precision
+from jaxlic.models.parts import context, options, precision
 from jaxlic.models.parts.published import model_spec, published_widths
 from jaxlic.models.parts.skeleton import (
   Transforms,
@@ -34,13 +34,13 @@ JOINT_WIDTH = 192
 
 def make_mean(
   *,
-  quality: int = 4,
-  width: int | None = None,
-  latent: int | None = None,
-  norm: str = "sqrt",
-  surrogate: str = "noise",
-  dtype: str = "float32",
-  name: str = "mbt2018-mean",
+  quality: options.Published = 4,
+  width: options.CountOrNone = None,
+  latent: options.CountOrNone = None,
+  norm: options.Norm = "sqrt",
+  surrogate: options.Surrogate = "noise",
+  dtype: options.Precision = "float32",
+  name: options.Word = "mbt2018-mean",
 ) -> Model:
   """Returns the mean-scale hyperprior of a published quality.
 
@@ -68,14 +68,14 @@ def make_mean(
 
 def make_joint(
   *,
-  quality: int = 4,
-  width: int | None = None,
-  latent: int | None = None,
-  norm: str = "sqrt",
-  order: str = "raster",
-  surrogate: str = "noise",
-  dtype: str = "float32",
-  name: str = "mbt2018",
+  quality: options.Published = 4,
+  width: options.CountOrNone = None,
+  latent: options.CountOrNone = None,
+  norm: options.Norm = "sqrt",
+  order: options.Order = "raster",
+  surrogate: options.Surrogate = "noise",
+  dtype: options.Precision = "float32",
+  name: options.Word = "mbt2018",
 ) -> Model:
   """Returns the joint autoregressive and hierarchical prior.
 

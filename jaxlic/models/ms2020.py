@@ -22,12 +22,14 @@ References:
   off before the slice transforms see it.
 """
 
+from typing import Annotated
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxlic.entropy import gaussian
 from jaxlic.errors import JaxlicError
-from jaxlic.models.parts import channel_groups, precision
+from jaxlic.models.parts import channel_groups, options, precision
 from jaxlic.models.parts.channel_groups import ChannelGroup
 from jaxlic.models.parts.net import Both, Net
 from jaxlic.models.parts.published import STRIDE, model_spec, published_widths
@@ -44,17 +46,17 @@ KINDS = ("mean", "scale", "residual")  # slice transforms of each slice
 
 def make(
   *,
-  quality: int = 4,
-  width: int | None = None,
-  latent: int | None = None,
-  slices: int = SLICES,
-  support: int = SUPPORT,
-  hyper_widths: tuple[int, ...] = HYPER_WIDTHS,
-  slice_widths: tuple[int, ...] = SLICE_WIDTHS,
-  norm: str = "sqrt",
-  surrogate: str = "mixed",
-  dtype: str = "float32",
-  name: str = "ms2020",
+  quality: options.Published = 4,
+  width: options.CountOrNone = None,
+  latent: options.CountOrNone = None,
+  slices: options.Count = SLICES,
+  support: options.CountOrNo = SUPPORT,
+  hyper_widths: Annotated[tuple[int, ...], options.wholes(1, 3)] = HYPER_WIDTHS,
+  slice_widths: options.Counts = SLICE_WIDTHS,
+  norm: options.Norm = "sqrt",
+  surrogate: options.Surrogate = "mixed",
+  dtype: options.Precision = "float32",
+  name: options.Word = "ms2020",
 ) -> Model:
   """Returns the channel-conditional model, weighted as a published quality.
 

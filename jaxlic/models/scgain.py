@@ -31,7 +31,7 @@ from jaxtyping import Array, Float
 
 from jaxlic.entropy import factorized, gaussian
 from jaxlic.models import gained
-from jaxlic.models.parts import cells, gain_units, precision, stages
+from jaxlic.models.parts import cells, gain_units, options, precision, stages
 from jaxlic.models.parts.net import init_of
 from jaxlic.models.parts.published import HYPER_STRIDE, STRIDE
 from jaxlic.models.parts.skeleton import Transforms, build, transforms
@@ -55,14 +55,14 @@ WIDTH, LATENT, HIDDEN = 128, 192, 128
 
 def make(
   *,
-  width: int = WIDTH,
-  latent: int = LATENT,
-  hidden: int = HIDDEN,
-  lambdas: tuple[float, ...] = gained.GAINED_VAE,
-  hyper_input: str = "gained",
-  surrogate: str = "noise",
-  dtype: str = "float32",
-  name: str = "scgain",
+  width: options.Count = WIDTH,
+  latent: options.Count = LATENT,
+  hidden: options.Count = HIDDEN,
+  lambdas: options.Weights = gained.GAINED_VAE,
+  hyper_input: options.HyperInput = "gained",
+  surrogate: options.Surrogate = "noise",
+  dtype: options.Precision = "float32",
+  name: options.Word = "scgain",
 ) -> Model:
   """Returns the model.
 

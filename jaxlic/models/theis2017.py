@@ -30,10 +30,11 @@ References:
 """
 
 from collections.abc import Iterable
+from typing import Annotated
 
 from jaxlic.entropy import channel_mixtures, channelwise, factorized
 from jaxlic.errors import JaxlicError
-from jaxlic.models.parts import precision
+from jaxlic.models.parts import options, precision
 from jaxlic.models.parts.masked import masked
 from jaxlic.models.parts.net import Net
 from jaxlic.models.parts.published import check_quality
@@ -63,19 +64,19 @@ DENSITIES = {
 
 def make(
   *,
-  quality: int = 2,
-  width: int = WIDTH,
-  latent: int | None = None,
-  lambdas: tuple[float, ...] = (),
-  follow: bool = True,
-  density: str = "scales",
-  components: int = 6,
-  padding: str = "mirror",
-  surrogate: str = "straight",
-  rated: str = "bound",
-  open_at_first: int = 0,
-  dtype: str = "float32",
-  name: str = "theis2017",
+  quality: Annotated[int, options.whole(1, len(LAMBDAS))] = 2,
+  width: Annotated[int, options.whole(2)] = WIDTH,
+  latent: options.CountOrNone = None,
+  lambdas: options.Weights = (),
+  follow: options.Flag = True,
+  density: Annotated[str, options.one_of(*DENSITIES)] = "scales",
+  components: options.Count = 6,
+  padding: Annotated[str, options.one_of(*MARGINS)] = "mirror",
+  surrogate: options.Surrogate = "straight",
+  rated: Annotated[str, options.one_of(*surrogates.RATES)] = "bound",
+  open_at_first: options.CountOrNo = 0,
+  dtype: options.Precision = "float32",
+  name: options.Word = "theis2017",
 ) -> Model:
   """Returns the compressive autoencoder of a published quality.
 

@@ -196,8 +196,11 @@ def picture(height, width):
     ({"lambdas": (0.1,)}, "has 2 levels or more, of ascending lambdas"),
     ({"lambdas": (0.1, 0.05)}, "ascending lambdas above 0, got"),
     ({"lambdas": (0.0, 0.05)}, "ascending lambdas above 0, got"),
-    ({"hyper_input": "both"}, "sees gained or ungained latents, got 'both'"),
-    ({"nosuch": 1}, "gained takes the options"),
+    (
+      {"hyper_input": "both"},
+      "hyper_input is one of gained, ungained, got 'both'",
+    ),
+    ({"nosuch": 1}, "gained with mbt2018-mean takes the options"),
   ],
 )
 def test_options_that_mean_nothing_are_refused(options, match):

@@ -129,9 +129,9 @@ def test_a_position_takes_one_coset_bit(name, channels):
   [
     (
       {"companding": "mu-law"},
-      "one of hyper, sent, none, got 'mu-law'; choose",
+      "one of hyper, sent, none, got 'mu-law'; correct",
     ),
-    ({"lattice": "E9"}, "a lattice is one of Zn, .*got 'E9'; choose"),
+    ({"lattice": "E9"}, "lattice is one of Zn, .*got 'E9'; correct"),
     ({"lattice": "E8", "block": 4}, "E8 has blocks of n = 8, got 4"),
     (
       {"block": 3},
@@ -139,12 +139,12 @@ def test_a_position_takes_one_coset_bit(name, channels):
     ),
     ({"lattice": "A2", "latent": 7}, "A2 takes 2 channels, .* got 7"),
     ({"block": 1}, r"Dn\* has blocks of n = 2 or more, got 1"),
-    ({"coset": "free"}, "raw or modelled, got 'free'"),
+    ({"coset": "free"}, "raw, modelled, got 'free'"),
     (
       {"surrogate": "universal"},
       "one of noise, mixed, softmax, got 'universal'",
     ),
-    ({"quality": 7}, "in 1..6, got 7; choose"),
+    ({"quality": 7}, "from 1 to 6, got 7; correct"),
     ({"order": "spiral"}, "one of raster, checkerboard, got 'spiral'"),
   ],
 )

@@ -113,14 +113,13 @@ def test_published_sizes_are_the_paper_s():
   assert [s.spec.stride for s in model.stages] == [64] + 10 * [16]
 
 
-@pytest.mark.parametrize("slices", [3, 0, -2])
-def test_unequal_slices_are_refused(slices):
+def test_unequal_slices_are_refused():
   with pytest.raises(
-    JaxlicError, match=f"got 320 channels and {slices} slices; choose"
+    JaxlicError, match="got 320 channels and 3 slices; choose"
   ):
-    models.make("ms2020", slices=slices)
+    models.make("ms2020", slices=3)
 
 
 def test_a_negative_support_is_refused():
-  with pytest.raises(JaxlicError, match="got -1; 10 lets every slice see all"):
+  with pytest.raises(JaxlicError, match="support is a whole number from 0"):
     models.make("ms2020", support=-1)

@@ -59,7 +59,7 @@ def test_the_surrogate_is_the_paper_s_or_the_caller_s(name):
   assert set(chosen()) == {SURROGATES[default]}
   for surrogate, function in SURROGATES.items():
     assert set(chosen(surrogate=surrogate)) == {function}
-  with pytest.raises(JaxlicError, match="a surrogate is one of .*got 'hard'"):
+  with pytest.raises(JaxlicError, match="surrogate is one of .*got 'hard'"):
     models.make(name, surrogate="hard")
 
 
@@ -76,6 +76,6 @@ def test_a_quality_of_cheng_2020_sets_the_weight_of_the_distortion(name):
 @pytest.mark.parametrize("quality", [0, 9, -1])
 def test_an_unpublished_quality_is_refused(name, quality):
   best = 6 if name in CHENG else 8
-  rule = rf"in 1..{best}, got {quality}; choose"
+  rule = f"quality is a whole number from 1 to {best}, got {quality}; correct"
   with pytest.raises(JaxlicError, match=rule):
     models.make(name, quality=quality)

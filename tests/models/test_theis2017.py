@@ -105,16 +105,16 @@ def test_densities_and_rates_train_the_analysis(density, rated, surrogate):
 @pytest.mark.parametrize(
   ("options", "match"),
   [
-    ({"quality": 4}, "quality of Theis 2017 is in 1..3, got 4"),
-    ({"density": "laplace"}, "a density is one of scales, .* got 'laplace'"),
-    ({"padding": "edge"}, "a padding is one of mirror, .* got 'edge'"),
+    ({"quality": 4}, "quality is a whole number from 1 to 3, got 4"),
+    ({"density": "laplace"}, "density is one of scales, .* got 'laplace'"),
+    ({"padding": "edge"}, "padding is one of mirror, .* got 'edge'"),
     ({"rated": "both"}, "rated is one of bound, exact, got 'both'"),
     ({"surrogate": "soft"}, "the bound needs symbols, .* got 'soft'"),
-    ({"open_at_first": -1}, "of 5 channels 1..5 are open .* mask, got -1"),
-    ({"open_at_first": 6}, "of 5 channels 1..5 are open .* mask, got 6"),
+    ({"open_at_first": -1}, "open_at_first is a whole number from 0, got -1"),
+    ({"open_at_first": 6}, "of 5 channels .* opens 1..5, .* mask, got 6"),
     ({"lambdas": (0.1,)}, "a scaled model has 2 levels or more"),
     ({"lambdas": (0.1, 0.05)}, "of ascending lambdas above 0, got"),
-    ({"components": 0}, "a mixture has 1 component or more, got 0"),
+    ({"components": 0}, "components is a whole number from 1, got 0"),
   ],
 )
 def test_wrong_options_are_refused(options, match):

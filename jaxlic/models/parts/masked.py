@@ -29,7 +29,7 @@ def masked(model: Model, open_at_first: int) -> Model:
   channels = stage.spec.channels
   if not 0 < open_at_first <= channels:
     raise JaxlicError(
-      f"of {channels} channels 1..{channels} are open at first, or 0 for no "
+      f"of {channels} channels open_at_first opens 1..{channels}, or 0 has no "
       f"mask, got {open_at_first}; choose one of them"
     )
   group, name = PATH
@@ -39,7 +39,8 @@ def masked(model: Model, open_at_first: int) -> Model:
     return model.init(key) | {group: {name: is_open}}
 
   def latents(params: Params, y: Float[Array, "b h w c"], quality: Quality):
-    return model.latents(params, y * params[group][name], quality)
+    is_open = params[group][name][None, None, None]
+    return model.latents(params, y * is_open, quality)
 
   spec = dataclasses.replace(
     model.spec, rests=(*model.spec.rests, name), opens=PATH

@@ -110,6 +110,6 @@ def test_float32_is_the_default_and_untouched(name):
 
 def test_an_unknown_type_is_refused(name):
   with pytest.raises(
-    JaxlicError, match="computes in float32 or bfloat16, got 'float16'; choose"
+    JaxlicError, match="dtype is one of float32, bfloat16, got 'float16'"
   ):
     toy_in("float16", name)
