@@ -85,7 +85,7 @@ def parallel(
     rows = slice(r + down, r + down + height)
     columns = slice(r + right, r + right + width)
     earlier = (known[rows, columns] < groups).astype(np.float32)
-    taken.append(padded[:, rows, columns] * earlier[:, :, None])
+    taken.append(padded[:, rows, columns] * earlier[None, :, :, None])
   neighbours = jnp.stack(taken, 3)
   return order.refine(params, features, neighbours, jnp.asarray(groups))
 
@@ -110,8 +110,9 @@ def around(
   here = features.reshape(-1, features.shape[3])
   here = here.at[places].get(mode="clip")
   stride = width + 2 * reach(order)
-  offsets = np.array([down * stride + right for down, right in order.taps])
-  where = _on_canvas(order, places, (height, width))[:, None] + offsets
+  offsets = [down * stride + right for down, right in order.taps]
+  where = _on_canvas(order, places, (height, width))[:, None]
+  where = where + np.array([offsets], np.int32)
   neighbours = canvas.at[where].get(mode="clip")
   groups = jnp.full((len(places), 1), group)
   return order.refine(

@@ -71,7 +71,7 @@ def bits(
   d = (lack @ weight) / jnp.sqrt(variance @ weight**2)
   position = jnp.clip(PER_DEVIATION * d - 0.5, 0.0, LOGITS - 1.0)
   below = jnp.minimum(jnp.floor(position), LOGITS - 2.0).astype(jnp.int32)
-  part = (position - below)[..., None]
+  part = (position - below.astype(position.dtype))[..., None]
   table = logits.T
   logit = (1 - part) * table[below] + part * table[below + 1]
   logit = logit.reshape(chosen.shape)

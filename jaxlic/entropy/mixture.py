@@ -136,7 +136,8 @@ def _near_edge_means(known: Mixture, any_scale) -> Bool[Array, "b h w c k"]:
   row, scale_row = _mean_rows(known), _scale_rows(known)
   scale = jnp.maximum(known.scale, SCALE_MIN)
   margin = PHASES * EDGE_SHARE * (jnp.abs(known.mean) + scale)
-  beyond = PHASES * known.mean - row  # within +-1/2 of the row
+  # Within +-1/2 of the row.
+  beyond = PHASES * known.mean - row.astype(jnp.float32)
   edges, phase = _mean_edges(), (row + PHASES // 2) % PHASES
   above = edges[scale_row, phase] | any_scale
   below = edges[scale_row, (phase - 1) % PHASES] | any_scale
@@ -168,7 +169,7 @@ def _near_edge_weights(known: Mixture) -> Bool[Array, "b h w c k"]:
   table = _weight_table()
   edges = jnp.append(table[1:] != table[:-1], False)  # above each row
   above, below = edges[row], edges[row - 1]
-  beyond = position - row
+  beyond = position - row.astype(position.dtype)
   return (above & (beyond > 0.5 - margin)) | (below & (beyond < margin - 0.5))
 
 

@@ -42,7 +42,7 @@ class Bottleneck(nn.Module):
     inner = conv(self.features, 1, name="conv2")(inner)
     if x.shape[-1] != self.features:
       x = conv(self.features, 1, name="skip")(x)
-    return x + inner
+    return x + inner.astype(x.dtype)
 
 
 class Attention(nn.Module):
@@ -58,4 +58,4 @@ class Attention(nn.Module):
       a = nn.relu(Bottleneck(features, self.dtype, name=f"a{k}")(a))
       b = nn.relu(Bottleneck(features, self.dtype, name=f"b{k}")(b))
     mask = convolutions.conv(features, 1, dtype=self.dtype, name="mask")(b)
-    return x + a * nn.sigmoid(mask)
+    return x + a * nn.sigmoid(mask).astype(a.dtype)

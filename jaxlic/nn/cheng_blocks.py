@@ -39,7 +39,7 @@ class ResidualBlock(nn.Module):
     inner = nn.leaky_relu(conv(3, name="conv1")(inner))
     if x.shape[-1] != self.features:
       x = conv(1, name="skip")(x)
-    return x + inner
+    return x + inner.astype(x.dtype)
 
 
 class DownBlock(nn.Module):

@@ -39,7 +39,12 @@ def depth_to_space(
 
 
 def conv(
-  features: int, kernel: int, stride: int = 1, **kwargs: object
+  features: int,
+  kernel: int,
+  stride: int = 1,
+  *,
+  dtype: DTypeLike = jnp.float32,
+  **kwargs: object,
 ) -> nn.Conv:
   """Returns a square convolution padded by `kernel // 2` on every side.
 
@@ -48,7 +53,12 @@ def conv(
   if (kernel, stride) == (5, 2):
     kwargs["conv_general_dilated"] = _down_convolve
   return nn.Conv(
-    features, (kernel, kernel), stride, padding=kernel // 2, **kwargs
+    features,
+    (kernel, kernel),
+    stride,
+    padding=kernel // 2,
+    dtype=dtype,
+    **kwargs,
   )
 
 
@@ -76,7 +86,7 @@ class UpConv(nn.Module):
     )
     bias = self.param("bias", nn.initializers.zeros, (self.features,))
     x, kernel, bias = (v.astype(self.dtype) for v in (x, kernel, bias))
-    return stride2_gradients.up_convolve(x, kernel) + bias
+    return stride2_gradients.up_convolve(x, kernel) + bias[None, None, None]
 
 
 class SubpixelConv(nn.Module):

@@ -90,4 +90,5 @@ class Refinement(nn.Module):
     for k, thirds in enumerate(THIRDS):
       width = thirds * self.latent // 3
       x = nn.leaky_relu(nn.Dense(width, dtype=self.dtype, name=f"dense{k}")(x))
-    return nn.Dense(3 * self.latent, name=f"dense{len(THIRDS)}")(x)
+    last = f"dense{len(THIRDS)}"
+    return nn.Dense(3 * self.latent, dtype=jnp.float32, name=last)(x)

@@ -31,7 +31,8 @@ def interpolate(
     levels: A row per level.
     level: s + l of every image, from 0 to n - 1.
   """
-  away = jnp.abs(level[:, None] - jnp.arange(len(levels)))
+  whole = jnp.arange(len(levels), dtype=level.dtype)
+  away = jnp.abs(level[:, None] - whole[None])
   hat = jnp.maximum(0.0, 1.0 - away)
   rows = jnp.einsum("bs,sc->bc", hat, levels, precision="highest")
   return rows[:, None, None]

@@ -60,7 +60,7 @@ class GDN(nn.Module):
     pool = jnp.einsum(
       "bhwj,ij->bhwi", power, gamma, precision=jax.lax.Precision.HIGHEST
     )
-    divisor = pool + beta
+    divisor = pool + beta[None, None, None]
     if self.norm == "sqrt":
       divisor = jnp.sqrt(divisor)
     return (x * divisor if self.inverse else x / divisor).astype(dtype)

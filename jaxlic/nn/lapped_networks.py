@@ -34,6 +34,7 @@ class Analysis(nn.Module):
     x = Shift(fine, name="shift8")(x, t)
     x = _residual(x, (0, 1), self.blocks[0], "more8", self.dtype)
     x = convolutions.space_to_depth(x, 2)
+    coefficients = coefficients.astype(x.dtype)
     x = conv(coarse, 1)(jnp.concatenate([x, coefficients], -1))
     x = Shift(coarse, name="shift16")(x, t)
     x = _residual(x, (1, 2), self.blocks[1], "more16", self.dtype)
@@ -60,7 +61,8 @@ class Synthesis(nn.Module):
     x = Shift(fine, name="shift8")(x, t)
     x = _residual(x, (2, 4), self.blocks[1], "more8", self.dtype)
     x = convolutions.depth_to_space(conv(4 * finest, 1)(x), 2)
-    x = jnp.concatenate([x, convolutions.space_to_depth(linear, 4)], -1)
+    linear = convolutions.space_to_depth(linear, 4).astype(x.dtype)
+    x = jnp.concatenate([x, linear], -1)
     x = Shift(finest, name="shift4")(conv(finest, 1)(x), t)
     x = _residual(x, (4, 7), self.blocks[2], "more4", self.dtype)
     x = convolutions.conv(

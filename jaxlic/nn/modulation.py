@@ -33,4 +33,5 @@ class Modulation(nn.Module):
       )
       return conv(inner)
 
-    return x * (1 + factor("gamma")) + factor("beta")
+    scale = (1 + factor("gamma")).astype(x.dtype)
+    return x * scale + factor("beta").astype(x.dtype)

@@ -95,4 +95,5 @@ class MaskedConv(nn.Module):
     rows, columns = np.array(self.taps).T + self.side // 2
     live = kernel[rows, columns].reshape(-1, self.features)
     x = x.reshape(*x.shape[:3], -1).astype(self.dtype)
-    return x @ live.astype(self.dtype) + bias.astype(self.dtype)
+    bias = bias.astype(self.dtype)[None, None, None]
+    return x @ live.astype(self.dtype) + bias

@@ -35,7 +35,7 @@ class Analysis(nn.Module):
 
   @nn.compact
   def __call__(self, x: Float[Array, "b H W 3"]) -> Float[Array, "b h w c"]:
-    x = (x - jnp.asarray(MEAN)) / jnp.asarray(DEVIATION)
+    x = (x - _colours(MEAN)) / _colours(DEVIATION)
     x = mirrored(x, MARGINS[self.padding])
     x = self._down(x, self.width // 2, "conv0", dtype=self.dtype)
     x = self._down(leaky_relu(x), self.width, "conv1", dtype=self.dtype)
@@ -64,7 +64,7 @@ class Synthesis(nn.Module):
       x = Block(dtype=self.dtype, name=f"block{k}")(x)
     x = leaky_relu(up(self.width // 2, name="conv1")(x))
     x = convolutions.SubpixelConv(3, name="conv2")(x)
-    return bounds.clip(x * jnp.asarray(DEVIATION) + jnp.asarray(MEAN), 0.0, 1.0)
+    return bounds.clip(x * _colours(DEVIATION) + _colours(MEAN), 0.0, 1.0)
 
 
 class Block(nn.Module):
@@ -89,7 +89,8 @@ class Block(nn.Module):
     )
     inner = leaky_relu(x) if self.rectified else x
     inner = conv(name="conv1")(leaky_relu(conv(name="conv0")(inner)))
-    return (x[:, 2:-2, 2:-2] if self.valid else x) + inner
+    x = x[:, 2:-2, 2:-2] if self.valid else x
+    return x + inner.astype(x.dtype)
 
 
 def leaky_relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -110,3 +111,7 @@ def mirrored(
     place = np.arange(-margin[0], side + margin[1]) % period
     x = jnp.take(x, np.minimum(place, period - place), axis)
   return x
+
+
+def _colours(values: tuple[float, ...]) -> Float[Array, "1 1 1 3"]:
+  return jnp.asarray(values, jnp.float32)[None, None, None]

@@ -136,7 +136,8 @@ def _draw_levels(
     level = jax.random.randint(level_key, (), 0, levels)
     between = jax.random.uniform(between_key, maxval=levels - 1)
     share = jax.random.uniform(share_key)
-    return jnp.where(share < continuous, between, level)
+    whole = level.astype(between.dtype)
+    return jnp.where(share < continuous, between, whole)
 
   return jax.vmap(draw)(keys)
 

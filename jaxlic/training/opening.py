@@ -65,7 +65,8 @@ def opening(
     rate = jnp.where(settled, factor, 1.0)
     updates = jax.tree.map(lambda update: rate * update, updates)
     following = jax.nn.one_hot(mask.argmin(), len(mask))
-    updates = _replaced(updates, path, following * opens)
+    opened = following * opens.astype(following.dtype)
+    updates = _replaced(updates, path, opened)
     return updates, state._replace(inner=inner, settled=settled)
 
   return optax.GradientTransformationExtraArgs(init, update)

@@ -77,7 +77,9 @@ def _sparing(
   """The same, with a state of the same shape, but what rests stays."""
 
   def update(gradient, state, params=None, **extra):
-    updates, state = optimizer.update(gradient, state, params, **extra)
+    # Optax counts in integers, and multiplies them with floats.
+    with jax.numpy_dtype_promotion("standard"):
+      updates, state = optimizer.update(gradient, state, params, **extra)
     return resting.without_update(updates, names, only), state
 
   return optax.GradientTransformationExtraArgs(optimizer.init, update)

@@ -54,13 +54,14 @@ def gaussians(key: Array, height: int, width: int) -> Map:
   """Returns a sum of Gaussians around 1/2, cut to 0..1."""
   count_key, place_key, size_key, height_key = jax.random.split(key, 4)
   count = jax.random.randint(count_key, (), 1, MOST_GAUSSIANS + 1)
-  present = jnp.arange(MOST_GAUSSIANS) < count
+  present = (jnp.arange(MOST_GAUSSIANS) < count).astype(jnp.float32)
   top, left = jax.random.uniform(place_key, (2, MOST_GAUSSIANS, 1))
   size = jax.random.uniform(
     size_key, (MOST_GAUSSIANS, 1), minval=0.05, maxval=0.5
   )
   level = jax.random.uniform(height_key, (MOST_GAUSSIANS,), minval=-1.0)
-  rows = jnp.exp(-0.5 * ((jnp.linspace(0, 1, height) - top) / size) ** 2)
-  columns = jnp.exp(-0.5 * ((jnp.linspace(0, 1, width) - left) / size) ** 2)
+  down, right = (jnp.linspace(0, 1, n)[None] for n in (height, width))
+  rows = jnp.exp(-0.5 * ((down - top) / size) ** 2)
+  columns = jnp.exp(-0.5 * ((right - left) / size) ** 2)
   total = jnp.einsum("k,kh,kw->hw", level * present, rows, columns)
   return jnp.clip(NEUTRAL + total, 0.0, 1.0)

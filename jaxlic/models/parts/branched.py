@@ -53,7 +53,8 @@ class Branched(NamedTuple):
     more = self.analysis(
       params, luma_chroma, compand(linear), centred(quality, self.levels)
     )
-    return linear + jnp.exp(params["log_deviation"]) * more
+    deviation = jnp.exp(params["log_deviation"])
+    return linear + deviation[None, None, None] * more
 
   def synthesize(
     self, params: Params, context: Context

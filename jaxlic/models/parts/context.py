@@ -124,4 +124,4 @@ class Refinement(nn.Module):
     x = jnp.concatenate([features.astype(context.dtype), context], -1)
     for k, width in enumerate((10 * self.latent // 3, 8 * self.latent // 3)):
       x = nn.leaky_relu(nn.Dense(width, dtype=self.dtype, name=f"dense{k}")(x))
-    return nn.Dense(self.outputs, name="dense2")(x)
+    return nn.Dense(self.outputs, dtype=jnp.float32, name="dense2")(x)

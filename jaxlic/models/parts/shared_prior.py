@@ -124,7 +124,7 @@ def predict_group(group: ChannelGroup, numbers: Numbers) -> Predict:
 
   def predict(params: Params, context: Context, grid: Grid) -> Prediction:
     mean, log_scale = jnp.split(numbers(params, context), 2, -1)
-    log_deviation = params["log_deviation"][group.channels]
+    log_deviation = params["log_deviation"][None, None, None, group.channels]
     log_gain = gains.interpolate(
       params["log_gain"][:, group.channels], context["quality"].level
     )

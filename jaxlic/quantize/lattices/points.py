@@ -245,10 +245,10 @@ def from_symbols(
 ) -> Blocks:
   """Inverse of `to_symbols`: returns the points."""
   glue = jnp.asarray(lattice.glue)[coset_of(bits)]
-  units = whole + glue
+  units = whole.astype(glue.dtype) + glue
   if lattice.even:
     heads, last = whole[..., :-1], 2 * whole[..., -1]
-    last = last + last_phase(glue[..., -1], heads)
+    last = last.astype(glue.dtype) + last_phase(glue[..., -1], heads)
     units = jnp.concatenate([units[..., :-1], last[..., None]], -1)
   return _like(lattice.units, units.shape) * units
 
@@ -267,7 +267,7 @@ def last_phase(glue: AnyArray, heads: AnyArray) -> AnyArray:
   `glue` [...] is theirs, `heads` [... n-1] are the others' integers, whose sum
   has the parity of the last one's.
   """
-  return (glue + heads.sum(-1) % 2) % 2
+  return (glue + (heads.sum(-1) % 2).astype(glue.dtype)) % 2
 
 
 def _in_cosets(
