@@ -18,13 +18,19 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import jax
 from absl import app, flags
 from ml_collections import config_flags
 
+from jaxlic.errors import JaxlicError, explain
+
+try:
+  import jax
+except ValueError as error:  # an environment variable that JAX does not take
+  print(f"train.py: {explain(error) or error}", file=sys.stderr)
+  sys.exit(2)
+
 from jaxlic import codec, models, training, zoo
 from jaxlic.data import sources
-from jaxlic.errors import JaxlicError, explain
 from jaxlic.training import (
   checkpoints,
   command_line,
@@ -180,7 +186,9 @@ def train(
 
 if __name__ == "__main__":
   try:
-    app.run(main, flags_parser=command_line.parse)
+    # All that it moves between host and devices is meant.
+    with jax.transfer_guard("allow"):
+      app.run(main, flags_parser=command_line.parse)
   except KeyboardInterrupt:
     os._exit(130)  # JAX may crash where Python ends while it compiles
   except Exception as error:

@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     message = explain(error)
     if message is None:
       raise
-    print(f"jaxlic: {message}", file=sys.stderr)
+    process.say(f"jaxlic: {message}")
     return FAILED
 
 

@@ -10,9 +10,13 @@ def set_up() -> None:
 
   Set before JAX is imported, and only where the user has not.
   """
+  _open_closed_streams()
   sys.stdout.reconfigure(errors="backslashreplace")  # file names may be bytes
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
   warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
+  # All that a command moves between host and devices is meant.
+  for name in [name for name in os.environ if "JAX_TRANSFER_GUARD" in name]:
+    del os.environ[name]
   folder = cache_folder()
   if "JAX_COMPILATION_CACHE_DIR" in os.environ or folder is None:
     return
@@ -32,6 +36,30 @@ def cache_folder() -> str | None:
   except OSError:
     return None
   return folder if os.access(folder, os.W_OK) else None
+
+
+def say(message: str) -> None:
+  """Prints a line on stderr; where that is full there is nobody to tell."""
+  try:
+    print(message, file=sys.stderr, flush=True)
+  except OSError:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def _open_closed_streams() -> None:
+  """Gives standard streams that are closed the null device.
+
+  Else the next file that is opened would have their number, and what a library
+  prints would go into it.
+  """
+  for number, name in enumerate(("stdin", "stdout", "stderr")):
+    if getattr(sys, name) is None:
+      null = os.open(os.devnull, os.O_RDWR)
+      if null != number:
+        os.dup2(null, number)
+        os.close(null)
+      stream = open(number, "w" if number else "r", closefd=False)
+      setattr(sys, name, stream)
 
 
 def drop_output() -> None:

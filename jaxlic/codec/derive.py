@@ -7,7 +7,9 @@ follow up to the least size that `claims` tells.
 """
 
 import functools
+from collections.abc import Callable
 
+import jax
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -33,11 +35,25 @@ def make(model: Model) -> Codec:
   return Codec(
     init=model.init,
     apply=functools.partial(traceable.apply, model),
-    evaluate=functools.partial(_evaluate, model, compiled),
-    freeze=functools.partial(_freeze, model),
-    encode=functools.partial(_encode, model, compiled),
-    decode=functools.partial(_decode, model, compiled),
+    evaluate=_moving(functools.partial(_evaluate, model, compiled)),
+    freeze=_moving(functools.partial(_freeze, model)),
+    encode=_moving(functools.partial(_encode, model, compiled)),
+    decode=_moving(functools.partial(_decode, model, compiled)),
   )
+
+
+def _moving(function: Callable) -> Callable:
+  """The function, which moves arrays whatever JAX_TRANSFER_GUARD says.
+
+  Files are coded on the host, and networks run on a device.
+  """
+
+  @functools.wraps(function)
+  def moving(*arguments, **keywords):
+    with jax.transfer_guard("allow"):
+      return function(*arguments, **keywords)
+
+  return moving
 
 
 def _evaluate(
