@@ -28,9 +28,11 @@ def add(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> None:
   """Writes the codec."""
   from jaxlic import zoo
+  from jaxlic.training import checkpoints
   from jaxlic.training.run import load_average
 
   name = new_codec.check(options)
+  checkpoints.quieten()
   config, average = load_average(options.workdir, step=options.checkpoint)
   trained = zoo.export(
     options.target,

@@ -6,7 +6,12 @@ of many kinds: whoever calls catches every Exception.
 """
 
 import contextlib
+import gc
+import json
 import sys
+import warnings
+from collections.abc import Callable, Sequence
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,8 @@ import jax
 import numpy as np
 from absl import logging
 from orbax.checkpoint import v1 as ocp
+
+from jaxlic.errors import JaxlicError, one_line
 
 Trees = dict[str, Any]
 
@@ -36,8 +43,12 @@ class Checkpoints:
     return None if last is None else last.step
 
   def load(self, like: Trees) -> Trees:
-    """Returns the last one, of the shapes given, or where None of its own."""
-    return self._checkpointer.load_checkpointables(None, like)
+    """Returns the last one, of the shapes given, or where None of its own.
+
+    Raises:
+      JaxlicError: With the reason, if it cannot be read.
+    """
+    return _read(lambda: self._checkpointer.load_checkpointables(None, like))
 
   def save(
     self, step: int, trees: Trees, loss: float | None, *, wait: bool
@@ -83,7 +94,12 @@ def sound(folder: Path) -> Path | None:
 
 
 def losses(folder: Path) -> dict[int, float | None]:
-  """Returns the steps of a folder's checkpoints, and the losses known."""
+  """Returns the steps of a folder's checkpoints, and the losses known.
+
+  Raises:
+    JaxlicError: As `check_losses`.
+  """
+  check_losses(folder)
   with ocp.training.Checkpointer(folder) as checkpointer:
     return {
       saved.step: saved.metrics and saved.metrics["loss"]
@@ -91,10 +107,42 @@ def losses(folder: Path) -> dict[int, float | None]:
     }
 
 
+def check_losses(folder: Path) -> None:
+  """Checks that losses can be read, without which Orbax opens no folder.
+
+  Raises:
+    JaxlicError: If one is damaged.
+  """
+  for path in folder.glob("*/metrics/metrics"):
+    try:
+      json.loads(path.read_bytes())
+    except ValueError as error:
+      raise JaxlicError(
+        f"{path} is damaged ({one_line(error)}); remove this file: of its "
+        "checkpoint no more is lost than the loss"
+      ) from error
+
+
 def load(folder: Path, step: int, name: str) -> Any:
-  """Returns one tree of a checkpoint; changes nothing in the folder."""
+  """Returns one tree of a checkpoint; changes nothing in the folder.
+
+  Raises:
+    JaxlicError: With the reason, if it cannot be read.
+  """
   with ocp.training.Checkpointer(folder) as checkpointer:
-    return checkpointer.load_checkpointables(step, {name: None})[name]
+    return _read(
+      lambda: checkpointer.load_checkpointables(step, {name: None})[name]
+    )
+
+
+def readable(folder: Path, names: Sequence[str], but: int) -> int | None:
+  """Returns the last step, but for one, of which all these trees are whole."""
+  for step in sorted(losses(folder).keys() - {but}, reverse=True):
+    with contextlib.suppress(JaxlicError):
+      for name in names:
+        load(folder, step, name)
+      return step
+  return None
 
 
 def on_host(tree: Any) -> Any:
@@ -106,11 +154,12 @@ def on_host(tree: Any) -> Any:
 def quieten() -> None:
   """Leaves it to whoever catches an error to tell what was wrong with a save.
 
-  Orbax logs its errors besides raising them, and the writes that a failed save
-  gives up find its event loop closed.
+  Orbax logs its errors besides raising them, and the reads and writes that a
+  failed one gives up end unheard, or find its event loop closed.
   """
   logging.set_verbosity(logging.WARNING)
-  logging.get_absl_handler().addFilter(lambda r: "orbax" not in r.pathname)
+  logging.get_absl_logger().addFilter(lambda r: "orbax" not in r.pathname)
+  getLogger("asyncio").setLevel("CRITICAL")
   show = sys.unraisablehook
 
   def hook(event: Any) -> None:
@@ -118,6 +167,27 @@ def quieten() -> None:
       show(event)
 
   sys.unraisablehook = hook
+
+
+def _read(load: Callable[[], Any]) -> Any:
+  """What Orbax loads, or the reason why not."""
+  try:
+    return load()
+  except Exception as error:
+    reason = _reason(error)
+  # What it began to read and never awaited would warn whenever it is collected.
+  with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    gc.collect()
+  raise JaxlicError(reason)
+
+
+def _reason(error: BaseException) -> str:
+  """What lies below an error of Orbax, which only names what it tried."""
+  inner = error.__cause__ or error.__context__
+  while inner and not isinstance(inner, StopIteration):  # of a decoder
+    error, inner = inner, inner.__cause__ or inner.__context__
+  return f"{type(error).__name__}: {one_line(error)}"[:120]
 
 
 def _open(folder: Path) -> ocp.training.Checkpointer:

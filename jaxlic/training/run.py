@@ -24,6 +24,8 @@ from jaxlic.training.config import to_json
 from jaxlic.training.step import State
 from jaxlic.types import Params
 
+TREES = "state", "average", "data"  # of each checkpoint
+
 
 class Restored(NamedTuple):
   """Where a run stands."""
@@ -46,7 +48,7 @@ class Run:
 
   Raises:
     JaxlicError: If the directory cannot be written, is in use, or holds a run
-      of another configuration.
+      of another configuration, or a loss that is damaged.
   """
 
   def __init__(
@@ -62,6 +64,7 @@ class Run:
     self._config = to_json(config)
     self._main, self._photographs = main, photographs
     workdir.check_same(self.folder, json.loads(self._config), change=change)
+    checkpoints.check_losses(self.folder / "checkpoints")
     output.make_folder(self.folder)
     self._lock = workdir.lock(self.folder) if main else None
     self._checkpoints = Checkpoints(self.folder / "checkpoints")
@@ -86,7 +89,7 @@ class Run:
     like = self._trees(state, 0)
     try:
       saved = self._checkpoints.load(like)
-    except Exception as error:
+    except JaxlicError as error:
       raise self._not_loaded(error) from error
     if jax.tree.map(np.shape, saved) != jax.tree.map(np.shape, like):
       raise self._of_another_kind()
@@ -171,13 +174,14 @@ class Run:
 
   def _not_loaded(self, error: Exception) -> JaxlicError:
     """Says that the last checkpoint is damaged, or of another kind."""
+    folder, last = self.folder / "checkpoints", self.latest
     try:
-      self._checkpoints.load(dict.fromkeys(("state", "average", "data")))
-    except Exception:
-      return JaxlicError(
-        f"the checkpoint {self.latest} in {self.folder} cannot be read "
-        f"({one_line(error)}); remove its folder to go on from the one before, "
-        "or give another --workdir"
+      self._checkpoints.load(dict.fromkeys(TREES))
+    except JaxlicError as damage:
+      before = checkpoints.readable(folder, TREES, but=last)
+      way = "" if before is None else f"remove it to go on from {before}, or "
+      return _damaged(
+        folder / str(last), damage, before, f"{way}give another --workdir"
       )
     return self._of_another_kind()
 
@@ -222,12 +226,24 @@ def load_average(
     raise _no_checkpoint(workdir, step, losses)
   try:
     return config, checkpoints.load(folder, chosen, "average")
-  except Exception as error:
-    raise JaxlicError(
-      f"the checkpoint {chosen} in {workdir} cannot be read "
-      f"({one_line(error)}); choose another with --checkpoint, out of "
-      f"{', '.join(map(str, losses))}"
-    ) from error
+  except JaxlicError as error:
+    other = checkpoints.readable(folder, ["average"], but=chosen)
+    way = "restore a copy of it, or train anew"
+    if other is not None:
+      way = f"name it with --checkpoint {other}"
+    raise _damaged(folder / str(chosen), error, other, way) from error
+
+
+def _damaged(
+  checkpoint: Path, error: JaxlicError, other: int | None, way: str
+) -> JaxlicError:
+  """Says what is wrong with a checkpoint, and which other one is sound."""
+  sound = (
+    "no other is sound" if other is None else f"checkpoint {other} is sound"
+  )
+  return JaxlicError(
+    f"the checkpoint {checkpoint} is damaged ({error}); {sound}: {way}"
+  )
 
 
 def _read_config(workdir: str | Path) -> dict[str, Any]:

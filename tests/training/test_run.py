@@ -199,10 +199,14 @@ def test_a_damaged_checkpoint_is_named(tmp_path, config, state):
     run.save(at(state, 1), 8)
   shutil.rmtree(tmp_path / "checkpoints" / "1" / "state")
   with open_run(tmp_path, config) as run:
-    with pytest.raises(JaxlicError, match="checkpoint 1 in .* cannot be read"):
+    with pytest.raises(
+      JaxlicError, match="1 is damaged .*; no other is sound: give"
+    ):
       run.restore(state)
   shutil.rmtree(tmp_path / "checkpoints" / "1" / "average")
-  with pytest.raises(JaxlicError, match="cannot be read .*; choose another"):
+  with pytest.raises(
+    JaxlicError, match="is damaged .*; no other is sound: restore"
+  ):
     load_average(tmp_path)
 
 
