@@ -21,3 +21,8 @@ def test_a_lack_of_memory_names_what_takes_less(error):
 @pytest.mark.parametrize("error", [KeyError("a"), RuntimeError("a")])
 def test_a_bug_is_not_explained(error):
   assert explain(error) is None
+
+
+def test_a_bug_is_none_of_the_devices_where_these_are_found(monkeypatch):
+  monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+  assert explain(RuntimeError("a")) is None
