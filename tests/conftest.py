@@ -14,6 +14,10 @@ from tests.trainer import make_trainer
 # Most of the tests' time is spent in the compiler. Programs that tests start do
 # without this, and run as users run them.
 jax.config.update("jax_disable_most_optimizations", True)
+# What broadcasts or is cast says so: JAX_NUMPY_RANK_PROMOTION=raise and
+# JAX_NUMPY_DTYPE_PROMOTION=strict may be set by whoever runs us.
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
 # Programs once traced stay, millions of objects that Python would search for
 # garbage again and again.
 gc.set_threshold(100_000, 50, 100)

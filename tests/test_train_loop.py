@@ -52,7 +52,7 @@ def loop(
 
   def step(state, *batch):
     i = state.step + dispatch
-    return state._replace(step=i, streak=(state.streak + 1) * (i in skip))
+    return state._replace(step=i, streak=(state.streak + 1) * int(i in skip))
 
   run = Run()
   batches = itertools.repeat((np.zeros(8),))

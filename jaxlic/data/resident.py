@@ -187,20 +187,22 @@ def _window(crop, smallest, scale, side, place):
   At scale 1 it takes the samples as they are, and if no other scale is drawn
   there are no weights. Those of other scales are Pillow's for Lanczos.
   """
-  whole = jnp.minimum((place * (side - crop + 1)).astype(int), side - crop)
+  real, places = jnp.float32, side - crop + 1
+  whole = jnp.minimum((place * places.astype(real)).astype(int), places - 1)
   if smallest >= 1:
     return whole + jnp.arange(crop), None
-  size = jnp.minimum(crop / scale, side)
-  start = jnp.where(scale >= 1, whole, place * (side - size))
+  length = side.astype(real)
+  size = jnp.minimum(crop / scale, length)
+  start = jnp.where(scale >= 1, whole.astype(real), place * (length - size))
   reach = int(np.ceil(LOBES / smallest)) + 1
   taken = int(np.ceil(crop / smallest)) + 2 * reach
   samples = start.astype(int) - reach + jnp.arange(taken)
   ratio = size / crop
-  centre = start + (jnp.arange(crop) + 0.5) * ratio - 0.5
-  distance = (samples[None] - centre[:, None]) / ratio
+  centre = start + (jnp.arange(crop, dtype=real) + 0.5) * ratio - 0.5
+  distance = (samples[None].astype(real) - centre[:, None]) / ratio
   weight = jnp.sinc(distance) * jnp.sinc(distance / LOBES)
   inside = (samples >= 0) & (samples < side)
-  weight *= (jnp.abs(distance) < LOBES) & inside[None]
+  weight *= ((jnp.abs(distance) < LOBES) & inside[None]).astype(real)
   return samples, weight / weight.sum(1, keepdims=True)
 
 

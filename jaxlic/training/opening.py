@@ -77,7 +77,7 @@ def _watch(
 ) -> tuple[Opening, Bool[Array, ""]]:
   """The state with a step's loss, and whether the window has gained nothing."""
   total, steps = state.total + loss, state.steps + 1
-  ended, mean = steps == window, total / steps
+  ended, mean = steps == window, total / steps.astype(total.dtype)
   # Of the first window, infinite: it is no gain to compare with.
   gained = (state.previous - mean) / jnp.abs(state.previous)
   stuck = ended & jnp.isfinite(state.previous) & ~(gained >= threshold)

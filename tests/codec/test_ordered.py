@@ -20,7 +20,7 @@ def spiral(grid):
 def refine(params, features, around, groups):
   """Reads everything that it is given."""
   mean = jnp.einsum("bhwtc,tc->bhwc", jnp.sin(around), params["weights"])
-  mean = mean + features + groups[:, :, None]
+  mean = mean + features + groups[None, :, :, None].astype(mean.dtype)
   return Prediction(mean=mean, scale=jnp.exp(-mean))
 
 

@@ -98,7 +98,7 @@ def test_the_gap_closes_as_the_scale_grows():
 def test_masses_are_the_integral_of_the_density(family):
   params = random(family)
   z = points(-6, 6)
-  fine = z[..., None] + jnp.asarray(NOISE, jnp.float32)
+  fine = z[..., None] + jnp.asarray(NOISE, jnp.float32)[None, None]
   density = jnp.exp(family.log_density(params, fine.reshape(4, -1)))
   integral = density.reshape(*z.shape, -1).mean(-1)
   mass = family.mass(params, z - 0.5, z + 0.5)

@@ -37,16 +37,18 @@ def test_the_analysis_is_valid_convolutions_of_the_mirrored_image(padding):
       padding,
       dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
-    return y + layer["bias"]
+    return y + layer["bias"][None, None, None]
 
   def leaky(x):
     return jnp.where(x > 0, x, 0.01 * x)
 
   valid = padding == "mirror"
   margin = (34, 35) if valid else (10, 11)
-  x = (image - jnp.asarray(theis_networks.MEAN)) / jnp.asarray(
-    theis_networks.DEVIATION
+  mean, deviation = (
+    jnp.asarray(values)[None, None, None]
+    for values in (theis_networks.MEAN, theis_networks.DEVIATION)
   )
+  x = (image - mean) / deviation
   x = jnp.asarray(np.pad(x, ((0, 0), margin, margin, (0, 0)), "reflect"))
   x = leaky(convolve(x, layers["conv0"], 2))
   x = convolve(x, layers["conv1"], 2)

@@ -65,7 +65,8 @@ def test_up_convolution_is_the_transposed_convolution(height, width):
   module = convolutions.UpConv(4)
   params = module.init(jax.random.key(1), x)
   params["params"]["bias"] = jnp.arange(4.0)
-  expected = transposed(x, params["params"]["kernel"]) + jnp.arange(4.0)
+  expected = transposed(x, params["params"]["kernel"])
+  expected += jnp.arange(4.0)[None, None, None]
   y = module.apply(params, x)
   assert y.shape == (2, 2 * height, 2 * width, 4)
   # Sums of at most 27 products of order 1, in another order, in float32.

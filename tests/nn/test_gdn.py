@@ -12,8 +12,8 @@ def parameters(beta, gamma):
   """The stored form of given beta and gamma, with the pedestal 2^-36."""
   return {
     "params": {
-      "beta": jnp.sqrt(jnp.asarray(beta) + 2.0**-36),
-      "gamma": jnp.sqrt(jnp.asarray(gamma) + 2.0**-36),
+      "beta": jnp.sqrt(jnp.asarray(beta, jnp.float32) + 2.0**-36),
+      "gamma": jnp.sqrt(jnp.asarray(gamma, jnp.float32) + 2.0**-36),
     }
   }
 
@@ -92,7 +92,7 @@ def test_fifty_fixed_point_steps_invert_it():
   y = np.asarray(GDN().apply(parameters(beta, gamma), x), np.float64)
   guess = y
   for _ in range(50):
-    guess = y * np.sqrt(beta + guess**2 @ np.asarray(gamma).T)
+    guess = y * np.sqrt(np.asarray(beta) + guess**2 @ np.asarray(gamma).T)
   # y is float32; the iteration multiplies its error by less than 5.
   np.testing.assert_allclose(guess, x, atol=5e-6)
 

@@ -21,7 +21,9 @@ def test_biases_scale_and_shift_every_place():
   params["gamma"]["bias"] = jnp.array([1.0, 0.0, -1.0])
   params["beta"]["bias"] = jnp.array([0.0, 2.0, 0.5])
   modulated = module.apply({"params": params}, X, CONDITION)
-  wanted = X * jnp.array([2.0, 1.0, 0.0]) + jnp.array([0.0, 2.0, 0.5])
+  wanted = X * jnp.array([[[[2.0, 1.0, 0.0]]]]) + jnp.array(
+    [[[[0.0, 2.0, 0.5]]]]
+  )
   np.testing.assert_allclose(modulated, wanted, rtol=1e-6)
 
 

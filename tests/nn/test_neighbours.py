@@ -87,7 +87,7 @@ def test_the_convolution_is_the_masked_one(name):
   )
   np.testing.assert_allclose(
     masked(taps).apply(params, around),
-    expected + params["params"]["bias"],
+    expected + params["params"]["bias"][None, None, None],
     atol=1e-5,
   )
 

@@ -84,7 +84,9 @@ def test_a_quality_map_is_trained_for_squared_errors_alone():
 def test_rate_distortion_of_ms_ssim_weighs_what_is_missing_to_1():
   coarse = np.random.default_rng(0).random((2, 24, 24, 3), np.float32)
   large = jnp.asarray(coarse.repeat(8, 1).repeat(8, 2))
-  shown = jnp.clip(large + 0.1 * jnp.sin(jnp.arange(192.0))[:, None], 0, 1)
+  shown = jnp.clip(
+    large + 0.1 * jnp.sin(jnp.arange(192.0))[None, None, :, None], 0, 1
+  )
   bits = {"y": jnp.array([192.0**2, 0.0])}
   lambdas = jnp.array([2.4, 220.0])
   cost, terms = training.rate_distortion(
@@ -93,7 +95,7 @@ def test_rate_distortion_of_ms_ssim_weighs_what_is_missing_to_1():
   similar = metrics.ms_ssim(shown, large, peak=1.0)
   assert (similar < 0.999).all()
   np.testing.assert_allclose(terms["ms_ssim"], similar)
-  expected = np.array([1, 0]) + lambdas * (1 - similar)
+  expected = np.array([1, 0], np.float32) + lambdas * (1 - similar)
   np.testing.assert_allclose(cost, expected, rtol=1e-6)
 
 

@@ -35,9 +35,10 @@ def updates_of(optimizer, gradients):
   """The updates for each of some gradients."""
   state, updates = optimizer.init(gradients[0]), []
   step = jax.jit(optimizer.update)
-  for gradient in gradients:
-    update, state = step(gradient, state, gradient)
-    updates.append(update)
+  with jax.numpy_dtype_promotion("standard"):  # as Optax wants it
+    for gradient in gradients:
+      update, state = step(gradient, state, gradient)
+      updates.append(update)
   return updates
 
 

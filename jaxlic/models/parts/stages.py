@@ -72,7 +72,7 @@ def predict_median(density: str, channels: int, factor: int = 1) -> Predict:
     if MEDIAN not in params[density]:
       return Prediction(mean=zero, scale=zero)
     median = jax.lax.stop_gradient(params[density][MEDIAN])
-    return Prediction(mean=zero + median, scale=zero)
+    return Prediction(mean=zero + median[None, None, None], scale=zero)
 
   return predict
 
