@@ -30,6 +30,7 @@ except ValueError as error:  # an environment variable that JAX does not take
   sys.exit(2)
 
 from jaxlic import codec, models, training, zoo
+from jaxlic.cli import process
 from jaxlic.data import sources
 from jaxlic.training import (
   checkpoints,
@@ -185,6 +186,7 @@ def train(
 
 
 if __name__ == "__main__":
+  process.open_closed_streams()
   try:
     # All that it moves between host and devices is meant.
     with jax.transfer_guard("allow"):

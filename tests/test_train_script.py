@@ -4,6 +4,8 @@ import random
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 
 import jax
@@ -13,6 +15,7 @@ import pytest
 from jaxlic import cli, zoo
 from jaxlic.training.run import load_average
 from tests.conftest import slow
+from tests.trainer import CONFIG, ROOT
 
 pytestmark = pytest.mark.usefixtures("no_process_outlives_its_test")
 
@@ -223,3 +226,29 @@ def test_a_mistake_is_one_line_and_changes_nothing(trainer, alone, word, match):
   assert re.search(match, lines[0])
   after = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
   assert before == after
+
+
+def test_a_run_whose_streams_are_closed_trains(trainer):
+  command = [sys.executable, ROOT / "train.py", f"--config={CONFIG}:toy"]
+  done = subprocess.run(
+    ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command]
+    + ["--config.data.folder=photos", "--workdir=closed"],
+    cwd=trainer.folder,
+    env=trainer.environment(),
+  )
+  assert done.returncode == 0
+  assert len(trainer.losses("closed")) == STEPS
+
+
+@pytest.mark.parametrize(
+  ("word", "says"),
+  [
+    ("width=0", "train.py: bmshj2018-factorized: width is a whole number from"),
+    ("norm=x", "norm is one of sqrt, simplified, square, or None, got 'x'"),
+  ],
+)
+def test_an_option_that_the_model_cannot_have_is_one_line(trainer, word, says):
+  code, out, err = trainer.run("wrong", f"--config.model.options.{word}")
+  assert (code, out, err.count("\n")) == (2, "", 1)
+  assert says in err
+  assert not (trainer.folder / "wrong").exists()

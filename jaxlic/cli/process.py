@@ -10,7 +10,7 @@ def set_up() -> None:
 
   Set before JAX is imported, and only where the user has not.
   """
-  _open_closed_streams()
+  open_closed_streams()
   sys.stdout.reconfigure(errors="backslashreplace")  # file names may be bytes
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
   warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
@@ -46,20 +46,17 @@ def say(message: str) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def _open_closed_streams() -> None:
+def open_closed_streams() -> None:
   """Gives standard streams that are closed the null device.
 
   Else the next file that is opened would have their number, and what a library
-  prints would go into it.
+  prints would go into it: call it before any is.
   """
-  for number, name in enumerate(("stdin", "stdout", "stderr")):
+  for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
     if getattr(sys, name) is None:
+      # The lowest number that is free, which is the stream's own.
       null = os.open(os.devnull, os.O_RDWR)
-      if null != number:
-        os.dup2(null, number)
-        os.close(null)
-      stream = open(number, "w" if number else "r", closefd=False)
-      setattr(sys, name, stream)
+      setattr(sys, name, open(null, mode, closefd=False))
 
 
 def drop_output() -> None:
