@@ -174,7 +174,7 @@ def test_an_orientation_in_xmp_alone_is_applied_and_becomes_1():
 def test_a_bmp_that_would_lose_metadata_is_refused(tmp_path, name):
   photo = PHOTO._replace(exif=None, xmp=None)._replace(**{name: KEPT})
   with pytest.raises(
-    JaxlicError, match="BMP cannot hold .* write .png, or drop"
+    JaxlicError, match="BMP cannot hold .* write .png, or strip"
   ):
     images.write(tmp_path / "photo.bmp", photo)
 
