@@ -7,13 +7,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxlic.cli import arguments, process
-from jaxlic.cli.jobs import Job
+from jaxlic.cli.jobs import Job, Plan
 from jaxlic.errors import explain
 
 SOME_FAILED, NONE_DONE = 1, 2  # exit codes
@@ -34,32 +34,31 @@ class Work(NamedTuple):
   code: Callable[[argparse.Namespace, Any, Job], Done]
 
 
-def done(job: Job, line: str, warnings: Sequence[str] = ()) -> Done:
+def said(job: Job, line: str, warnings: Sequence[str] = ()) -> Done:
   """Returns what is said of a file that was written."""
   named = tuple(f"{job.source}: {warning}" for warning in warnings)
   return Done("" if job.target == "-" else line, named)
 
 
-def run(
-  options: argparse.Namespace, jobs: Sequence[Job], work: Work
-) -> int | None:
+def run(options: argparse.Namespace, todo: Plan, work: Work) -> int | None:
   """Codes the files, says what came out, and returns the exit code.
 
-  Without --output-dir the only file's error ends the command.
+  Raises:
+    JaxlicError: Without --output-dir: what is wrong with the only file.
   """
+  jobs = todo.jobs
   if options.output_dir is None:
     tell(work.code(options, work.load(options.model), jobs[0]))
     return None
-  if not jobs:
-    return None
   count = min(options.jobs or 1, len(jobs))
-  each = _in_processes if count > 1 else _here
-  failed = _told(each(options, jobs, work, count), len(jobs))
+  if count > 1:
+    failed = _told(_in_processes(options, jobs, work, count), len(jobs))
+  else:
+    failed = _told(_here(options, jobs, work), len(jobs))
   if not failed:
     return None
-  print(f"jaxlic: {failed} of {len(jobs)} files failed", file=sys.stderr)
-  nothing = failed == len(jobs) and not options.skip_existing
-  return NONE_DONE if nothing else SOME_FAILED
+  process.say(f"jaxlic: {failed} of {len(jobs)} files failed")
+  return SOME_FAILED if todo.skipped or failed < len(jobs) else NONE_DONE
 
 
 def tell(done: Done) -> None:
@@ -89,9 +88,9 @@ def _told(results: Iterator[Done], count: int) -> int:
 
 
 def _here(
-  options: argparse.Namespace, jobs: Sequence[Job], work: Work, count: int
+  options: argparse.Namespace, jobs: Sequence[Job], work: Work
 ) -> Iterator[Done]:
-  model = work.load(options.model)
+  model = work.load(options.model) if jobs else None
   for job in jobs:
     yield _coded(options, job, work, model)
 
@@ -101,7 +100,28 @@ def _in_processes(
 ) -> Iterator[Done]:
   """Codes in processes of their own: threads would wait for the range coder.
 
-  They are spawned, for a fork hangs once JAX has run.
+  Where one ends early, for lack of memory or by a fault in a decoder, the rest
+  is coded by one process, whose end tells the file that was its.
+  """
+  left = list(jobs)
+  while left:
+    unsaid = yield from _in_pool(options, left, work, count)
+    if unsaid and count == 1:
+      yield Done(
+        f"{unsaid[0].source}: its process ended, perhaps for lack of memory; "
+        "scale or crop the image, or get it again",
+        failed=True,
+      )
+      unsaid = unsaid[1:]
+    left, count = unsaid, 1
+
+
+def _in_pool(
+  options: argparse.Namespace, jobs: Sequence[Job], work: Work, count: int
+) -> Generator[Done, None, list[Job]]:
+  """Yields what is said of jobs, and returns those without a word, in order.
+
+  Processes are spawned, for a fork hangs once JAX has run.
   """
   pool = futures.ProcessPoolExecutor(
     count,
@@ -109,19 +129,17 @@ def _in_processes(
     initializer=_begin,
     initargs=(options,),
   )
+  unsaid = list(jobs)
   try:
     running = {pool.submit(_in_worker, options, j, work): j for j in jobs}
     for future in futures.as_completed(running):
-      try:
-        yield future.result()
-      except futures.process.BrokenProcessPool:
-        yield Done(
-          f"{running[future].source}: a process ended early, perhaps for lack "
-          "of memory; lower --jobs",
-          failed=True,
-        )
+      yield future.result()
+      unsaid.remove(running[future])
+  except futures.process.BrokenProcessPool:
+    pass
   finally:
     pool.shutdown(cancel_futures=True)
+  return unsaid
 
 
 def _begin(options: argparse.Namespace) -> None:
@@ -159,5 +177,6 @@ def _coded(
     message = explain(error)
     if message is None:
       raise
-    named = message if job.source in message else f"{job.source}: {message}"
+    names = message.startswith(f"{job.source}: ")
+    named = message if names else f"{job.source}: {message}"
     return Done(named, failed=True)

@@ -3,10 +3,10 @@
 import time
 from argparse import Namespace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from jaxlic.cli import arguments, batch, jobs, paths
+from jaxlic.data import output
 from jaxlic.errors import JaxlicError
 
 
@@ -62,13 +62,12 @@ def _add_wanted(group: Any) -> None:
 def run(options: Namespace) -> int | None:
   """Reads the images, codes them, and says what came out."""
   from jaxlic import files
-  from jaxlic.data import images, output
+  from jaxlic.data import images
 
   kind = jobs.Files(
     suffixes=images.READABLE,
     suffix=".jlic",
     check=partial(output.check_target, kind=files.JLIC, force=options.force),
-    replaces=True,
   )
   todo = jobs.plan(options, kind)
   _check_map(options)
@@ -83,7 +82,7 @@ def _check_map(options: Namespace) -> None:
     raise JaxlicError(
       "--quality-map is of one image, --output-dir for many; give one of them"
     )
-  paths.check_distinct(options.quality_map, Path(options.paths[-1]))
+  output.check_distinct(options.quality_map, options.paths[-1])
 
 
 def _load(model: str | None) -> Any:
@@ -115,7 +114,7 @@ def _code(options: Namespace, model: Any, job: jobs.Job) -> batch.Done:
     f"{8 * len(data) / (height * width):.4f} bpp, {width}x{height}, {words}"
     f"{seconds:.2f} s"
   )
-  return batch.done(job, line, (*photo.notes, *warning))
+  return batch.said(job, line, (*photo.notes, *warning))
 
 
 def _encoded(

@@ -35,8 +35,6 @@ def run(options: Namespace) -> int | None:
     suffixes=(".jlic",),
     suffix=f".{options.format}",
     check=partial(images.check_photo_target, force=options.force),
-    # It could be the photograph that the file was made of.
-    replaces=False,
   )
   todo = jobs.plan(options, kind)
   return batch.run(options, todo, batch.Work(_load, _code))
@@ -63,4 +61,5 @@ def _code(options: Namespace, model: Any, job: jobs.Job) -> batch.Done:
   named = f"-.{options.format}" if job.target == "-" else job.target
   paths.write_bytes(job.target, images.encode(named, photo))
   height, width = photo.pixels.shape[:2]
-  return batch.done(job, f"{job.target}: {width}x{height}, {seconds:.2f} s")
+  line = f"{job.target}: {width}x{height}, {seconds:.2f} s"
+  return batch.said(job, line, photo.notes)

@@ -67,7 +67,7 @@ def _check_targets(options: argparse.Namespace) -> None:
   from jaxlic.evaluation import sweep
 
   for path, kind in ((options.out, sweep.JSON), (options.csv, sweep.CSV)):
-    if path:
+    if path is not None:
       output.check_target(path, kind, force=options.force)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxlic.cli import arguments, paths
+from jaxlic.data import output
 from jaxlic.errors import JaxlicError
 
 
@@ -17,13 +18,19 @@ class Job(NamedTuple):
   target: str  # a path, or - for standard output
 
 
+class Plan(NamedTuple):
+  """What a command is to do."""
+
+  jobs: list[Job]
+  skipped: int  # outputs that were there
+
+
 class Files(NamedTuple):
   """What tells the files of one command from those of another."""
 
   suffixes: Sequence[str]  # of inputs that are looked for in folders
   suffix: str  # of outputs that get their names here
   check: Callable[[str], Path]  # refuses a target, or returns its file
-  replaces: bool  # whether a name that is made here may replace a file
 
 
 def add(command: arguments.Parser, *, source: str, target: str) -> None:
@@ -65,7 +72,7 @@ def add(command: arguments.Parser, *, source: str, target: str) -> None:
   arguments.add_force(command)
 
 
-def plan(options: argparse.Namespace, kind: Files) -> list[Job]:
+def plan(options: argparse.Namespace, kind: Files) -> Plan:
   """Returns what is to be coded, none of which loses a file.
 
   Raises:
@@ -73,17 +80,18 @@ def plan(options: argparse.Namespace, kind: Files) -> list[Job]:
       output, or an output would replace an input or what is not its kind.
   """
   if options.output_dir is None:
-    return [_single(options, kind)]
+    return Plan([_single(options, kind)], 0)
   first, step = options.shard or (1, 1)
   # Before anything depends on what other shards have written by now.
   jobs = _unlike(_named(options, kind))[first - 1 :: step]
-  for job in jobs:
-    paths.check_distinct(job.source, Path(job.target))
+  there = [job for job in jobs if os.path.lexists(job.target)]
+  for job in there:
+    output.check_distinct(job.source, job.target)
   if options.skip_existing:
-    jobs = [job for job in jobs if not os.path.lexists(job.target)]
-  for job in jobs:
-    _check(job, options, kind)
-  return jobs
+    return Plan([job for job in jobs if job not in there], len(there))
+  for job in there:
+    kind.check(job.target)
+  return Plan(jobs, 0)
 
 
 def _single(options: argparse.Namespace, kind: Files) -> Job:
@@ -105,40 +113,37 @@ def _single(options: argparse.Namespace, kind: Files) -> Job:
       f"{job.target}: a second input, where the output is named; for many "
       "inputs give --output-dir"
     )
-  paths.check_distinct(job.source, kind.check(job.target))
+  output.check_distinct(job.source, kind.check(job.target))
   return job
 
 
 def _named(options: argparse.Namespace, kind: Files) -> Iterator[Job]:
-  """The jobs of all inputs, each once."""
-  if os.path.exists(options.output_dir) and not os.path.isdir(
-    options.output_dir
-  ):
-    raise JaxlicError(
-      f"--output-dir {options.output_dir}: is a file; give a folder"
-    )
+  """The jobs of all inputs; a file that is named twice is one."""
+  folder = options.output_dir
+  if not folder or (os.path.exists(folder) and not os.path.isdir(folder)):
+    raise JaxlicError(f"--output-dir is a folder, got {folder!r}; give one")
   seen = set()
   for word in options.paths:
     for source, below in _found(word, options.recursive, kind.suffixes):
-      target = Path(options.output_dir, below).with_suffix(kind.suffix)
-      if os.path.realpath(source) not in seen:
-        seen.add(os.path.realpath(source))
-        yield Job(str(source), str(target))
+      target = str(Path(folder, below).with_suffix(kind.suffix))
+      if (os.path.realpath(source), target) not in seen:
+        seen.add((os.path.realpath(source), target))
+        yield Job(source, target)
 
 
 def _found(
   word: str, recursive: bool, suffixes: Sequence[str]
-) -> Iterator[tuple[Path, Path]]:
+) -> Iterator[tuple[str, Path]]:
   """The files that a word stands for, with their paths below its folder."""
   from jaxlic.data import images
 
   if word == "-":
     raise JaxlicError("standard input is one file; give it one output, not -")
   if not os.path.isdir(word):
-    yield Path(word), Path(Path(word).name)
+    yield word, Path(Path(word).name)
     return
   for path in images.list_files(word, suffixes, recursive=recursive):
-    yield path, path.relative_to(word)
+    yield str(path), path.relative_to(word)
 
 
 def _unlike(jobs: Iterator[Job]) -> list[Job]:
@@ -154,17 +159,6 @@ def _unlike(jobs: Iterator[Job]) -> list[Job]:
         "or code them apart"
       )
   return listed
-
-
-def _check(job: Job, options: argparse.Namespace, kind: Files) -> None:
-  if not os.path.lexists(job.target):
-    return
-  kind.check(job.target)
-  if not kind.replaces and not options.force:
-    raise JaxlicError(
-      f"{job.target}: exists; give --skip-existing to leave such files out, "
-      "--force to replace them, or another --output-dir"
-    )
 
 
 def _positive(text: str) -> int:

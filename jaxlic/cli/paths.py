@@ -1,6 +1,5 @@
-"""Files that commands read, and those that they would replace."""
+"""Files that commands read and write, and standard streams in their place."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -41,23 +40,15 @@ def check_no_terminal() -> None:
   """Refuses to show the bytes of a file.
 
   Raises:
-    JaxlicError: If standard output is a terminal.
+    JaxlicError: If standard output is a terminal, or was closed.
   """
+  if sys.__stdout__ is None:
+    raise JaxlicError(
+      "- writes a file's bytes to standard output, which is closed; open it, "
+      "or name a file"
+    )
   if sys.stdout.isatty():
     raise JaxlicError(
       "- writes a file's bytes to standard output, here a terminal; redirect "
       "it, or name a file"
     )
-
-
-def check_distinct(source: str, target: Path) -> None:
-  """Refuses to write, as `target`, what is read.
-
-  Raises:
-    JaxlicError: If they are one file.
-  """
-  if os.path.exists(source) and target.exists():
-    if os.path.samefile(source, target):
-      raise JaxlicError(
-        f"{source}: the output would replace the input; give another path"
-      )

@@ -37,10 +37,14 @@ def check_target(
 
   Raises:
     JaxlicError: If the path has another suffix, is a folder or a device, its
-      folder is missing, or, without `force`, it is a file of another kind or
-      one that may not be written to.
+      folder is missing or may not be written in, or, without `force`, it is a
+      file of another kind or one that may not be written to.
   """
   target, suffix = _place(path), Path(path).suffix
+  if not os.access(target.parent, os.W_OK):
+    raise JaxlicError(
+      f"{path}: no permission to write in {target.parent}; give another path"
+    )
   if kind.suffixes and suffix.lower() not in kind.suffixes:
     raise JaxlicError(
       f"{path}: {kind.name} ends in {', '.join(kind.suffixes)}, got "
@@ -59,6 +63,23 @@ def check_target(
       "another path, or force (--force) to replace it"
     )
   return target
+
+
+def check_distinct(
+  source: str | os.PathLike, target: str | os.PathLike
+) -> None:
+  """Refuses to write, as `target`, what is read.
+
+  Raises:
+    JaxlicError: If they are one file.
+  """
+  same = False
+  with contextlib.suppress(OSError, ValueError):  # one of them is not there
+    same = os.path.samefile(source, target)
+  if same:
+    raise JaxlicError(
+      f"{source}: the output would replace the input; give another path"
+    )
 
 
 def begins_with(magic: bytes) -> Callable[[Path], bool]:

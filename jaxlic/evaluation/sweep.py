@@ -38,7 +38,7 @@ class Point(NamedTuple):
 def _is_json(path: Path) -> bool:
   try:
     curve = json.loads(path.read_bytes())
-  except ValueError:
+  except (ValueError, RecursionError):
     return False
   return isinstance(curve, dict) and "results" in curve
 

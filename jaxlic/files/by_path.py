@@ -65,7 +65,7 @@ def compress_file(
       format, or the target cannot or must not be written.
   """
   source, target = path_of(path), path_of(target)
-  output.check_target(target, JLIC, force=force)
+  output.check_distinct(source, output.check_target(target, JLIC, force=force))
   photo = images.read(
     source,
     background=background,
@@ -104,7 +104,7 @@ def decompress_file(
       knows.
     model: As in `decompress`.
     strip: Whether EXIF and XMP are left out.
-    force: Whether a target that is of another format, or read-only, is
+    force: Whether a target that jaxlic did not write, or that is read-only, is
       replaced.
 
   Raises:
@@ -112,7 +112,7 @@ def decompress_file(
       cannot hold the photograph, or cannot or must not be written.
   """
   source, target = path_of(path), path_of(target)
-  images.check_photo_target(target, force=force)
+  output.check_distinct(source, images.check_photo_target(target, force=force))
   _, data = named_bytes(source)
   photo = decompress_photo(data, model=model)
   warn_of_notes(source, photo)

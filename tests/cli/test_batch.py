@@ -1,17 +1,15 @@
 """Many files in one command."""
 
-import io
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxlic import cli, files
-from tests.cli.conftest import noise, process
+from tests.cli.conftest import ROOT, noise, process
 
 
 @pytest.fixture
@@ -69,14 +67,16 @@ def test_a_folder_of_files_comes_back(run, refuse, model, photos, tmp_path):
   shown = files.decompress((out / "sub/c.jlic").read_bytes(), model=model)
   with Image.open(back / "sub/c.png") as image:
     np.testing.assert_array_equal(image, shown)
-  # What has a name of ours could be the original.
-  assert "give --skip-existing" in refuse(*words)
+  run(*words)
   assert run(*words, "--skip-existing") == ""
-  run(*words, "--force", "--format", "jpg")
-  run(*words, "--force", "--format", "jpg")
+  run(*words, "--format", "jpg")
   assert "back/a.jpg" in names(tmp_path)
+  # It could be the photograph that all began with.
+  Image.fromarray(noise(8, 8, 3)).save(back / "a.png")
+  assert "a.png: exists and is not a picture by jaxlic" in refuse(*words)
 
 
+@pytest.mark.newest
 def test_options_may_stand_between_paths(run, refuse, model, png, tmp_path):
   target = tmp_path / "out.jlic"
   run("compress", "--model", model, png, "--quality", 2, target)
@@ -99,7 +99,8 @@ def test_a_broken_file_does_not_stop_the_rest(code, model, photos, tmp_path):
   ]
   assert names(out) == ["a.jlic", "b.v2.jlic"]
   words = "compress", photos / "aa.png", *words[2:]
-  assert code(*words)[:2] == (2, "")
+  for flags in ([], ["--skip-existing"]):
+    assert code(*words, *flags)[:2] == (2, "")
 
 
 def test_existing_outputs_are_skipped(code, model, photos, tmp_path):
@@ -131,6 +132,31 @@ def test_a_file_that_is_named_twice_is_coded_once(run, model, photos, tmp_path):
   assert len(lines.splitlines()) == 2
 
 
+def test_links_are_files_of_their_own(run, model, photos, tmp_path):
+  (photos / "link.png").symlink_to(photos / "a.png")
+  out = tmp_path / "out"
+  run("compress", photos, "--output-dir", out, "--model", model)
+  assert names(out) == ["a.jlic", "b.v2.jlic", "link.jlic"]
+  assert (out / "a.jlic").read_bytes() == (out / "link.jlic").read_bytes()
+
+
+def test_a_file_that_is_called_as_a_stream_is_a_file(
+  run, model, monkeypatch, tmp_path
+):
+  monkeypatch.chdir(tmp_path)
+  Image.fromarray(noise(8, 8, 3)).save("-", "PNG")
+  run("compress", "./-", "--output-dir", "out", "--model", model)
+  assert names(tmp_path / "out") == ["-.jlic"]
+
+
+def test_what_is_wrong_with_a_file_names_it(code, model, tmp_path):
+  path = tmp_path / "7"
+  Image.fromarray(noise(8, 8, 3)).save(path, "PNG")
+  words = "compress", path, "--output-dir", tmp_path / "o", "--model", model
+  _, _, told = code(*words, "--quality", 7)
+  assert told.startswith(f"jaxlic: {path}: quality is a number from 0 to 6")
+
+
 def test_shards_are_all_files_and_each_once(run, model, photos, tmp_path):
   out = tmp_path / "out"
   words = "compress", photos, "--recursive", "--output-dir", out
@@ -158,6 +184,34 @@ def test_processes_write_the_same_files(model, photos, tmp_path):
     assert (one / name).read_bytes() == (two / name).read_bytes()
 
 
+ENDING = """
+import os
+from jaxlic.data import images
+
+def read(source, _read=images.read, **options):
+  return os._exit(9) if "b." in str(source) else _read(source, **options)
+
+images.read = read
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_takes_its_own_file_alone(model, photos, tmp_path):
+  (tmp_path / "ending.py").write_text(ENDING)
+  done = process(
+    *("-m", "jaxlic", "compress", photos, "--output-dir", tmp_path / "out"),
+    *("--model", model, "--recursive", "--jobs", "2", "--import", "ending"),
+    environment={"XDG_CACHE_HOME": str(tmp_path / "cache")},
+    stdout=subprocess.PIPE,
+    cwd=tmp_path,
+  )
+  assert done.returncode == 1
+  lines = done.stderr.splitlines()
+  assert f"{photos / 'b.v2.jpg'}: its process ended, perhaps" in lines[0]
+  assert lines[1:] == ["jaxlic: 1 of 3 files failed"]
+  assert names(tmp_path / "out") == ["a.jlic", "sub/c.jlic"]
+
+
 @pytest.mark.parametrize(
   ("words", "match"),
   [
@@ -168,7 +222,7 @@ def test_processes_write_the_same_files(model, photos, tmp_path):
     (["a.png", "b.jlic", "--skip-existing"], "--skip-existing goes with"),
     (["a.png", "b.jlic", "--shard", "1/2"], "--shard goes with"),
     (["-", "--output-dir", "o"], "standard input is one file"),
-    (["a.png", "--output-dir", "a.png"], "is a file; give a folder"),
+    (["a.png", "--output-dir", "a.png"], "--output-dir is a folder"),
     (["empty", "--output-dir", "o"], "no such files here"),
     (["a.png", "--output-dir", "o", "--jobs", "0"], "a number from 1 on"),
     (["a.png", "--output-dir", "o", "--shard", "0/2"], "K from 1 to N"),
@@ -187,38 +241,28 @@ def test_words_that_make_no_sense_together_are_refused(
   assert sorted(os.listdir()) == ["a.png", "empty"]
 
 
-class _Pipe:
-  """A standard stream with bytes behind it."""
-
-  def __init__(self, data=b""):
-    self.buffer = io.BytesIO(data)
-
-  def isatty(self):
-    return False
-
-  def flush(self):
-    pass
-
-
-def test_a_dash_is_a_standard_stream(monkeypatch, model, png):
+@pytest.mark.newest
+def test_a_dash_is_a_standard_stream(model, png, tmp_path):
+  script = (
+    f"cat '{png}' | {{0}} compress - - --quality 2 {{1}} | tee a.jlic | "
+    "{0} decompress - - --format bmp {1} > a.bmp"
+  ).format(f"'{sys.executable}' -m jaxlic", f"--model '{model}'")
+  environment = os.environ | {
+    "PYTHONPATH": str(ROOT),
+    "XDG_CACHE_HOME": str(tmp_path / "cache"),
+  }
+  done = subprocess.run(
+    ["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True
+  )
+  assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
   data = files.compress(noise(48, 48, 3), quality=2, model=model)
-  for words, given in (
-    (["compress", "-", "-", "--quality", "2"], Path(png).read_bytes()),
-    (["decompress", "-", "-"], data),
-    (["decompress", "-", "-", "--format", "jpg"], data),
-  ):
-    monkeypatch.setattr(sys, "stdin", _Pipe(given))
-    monkeypatch.setattr(sys, "stdout", _Pipe())
-    assert cli.main([*words, "--model", model]) == 0
-    written = sys.stdout.buffer.getvalue()
-    if words[0] == "compress":
-      assert written == data
-      continue
-    with Image.open(io.BytesIO(written)) as image:
-      assert image.format == ("JPEG" if "jpg" in words else "PNG")
-      assert image.size == (48, 48)
+  assert (tmp_path / "a.jlic").read_bytes() == data
+  with Image.open(tmp_path / "a.bmp") as image:
+    np.testing.assert_array_equal(image, files.decompress(data, model=model))
 
 
 def test_a_terminal_shows_no_bytes(refuse, monkeypatch, png):
   monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
   assert "here a terminal; redirect it" in refuse("compress", png, "-")
+  monkeypatch.setattr(sys, "__stdout__", None)  # as Python has closed ones
+  assert "which is closed; open it" in refuse("compress", png, "-")

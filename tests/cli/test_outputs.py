@@ -3,13 +3,11 @@
 import json
 import os
 import shutil
-from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from jaxlic import cli, files, zoo
+from jaxlic import files, zoo
 from jaxlic.evaluation.sweep import Point
 from tests.cli.conftest import noise, raising
 
@@ -102,7 +100,7 @@ def test_a_photograph_is_no_table(refuse, photos, words, monkeypatch, tmp_path):
 
 
 def test_a_target_of_its_kind_is_replaced(run, model, png, tmp_path):
-  target, shown = tmp_path / "out.jlic", tmp_path / "out.jpg"
+  target, shown = tmp_path / "out.jlic", tmp_path / "out.png"
   target.touch()  # empty files hold nothing
   for quality in (1, 2):
     run("compress", png, target, "--model", model, "--quality", quality)
@@ -164,15 +162,63 @@ def test_the_packed_records_take_the_place_of_others(run, refuse, tmp_path):
   run("prepare", tmp_path, target, "--force")
 
 
-def test_a_picture_may_not_take_the_name_of_its_file(run, model, png, tmp_path):
-  # JPEGs of phones hold a second picture, and are JPEGs all the same.
-  frames = [Image.fromarray(noise(16, 16, 3)) for _ in range(2)]
-  target = tmp_path / "out.jpg"
-  frames[0].save(target, "MPO", save_all=True, append_images=frames[1:])
-  middle = Path(png).with_suffix(".jlic")
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_only_pictures_that_jaxlic_wrote_are_replaced(
+  run, refuse, model, png, tmp_path, suffix
+):
+  # What a shell makes of photo.* after `compress photo.png photo.jlic`.
+  photo, middle = tmp_path / f"photo{suffix}", tmp_path / "photo.jlic"
+  Image.fromarray(noise(16, 16, 3)).save(photo)
   run("compress", png, middle, "--model", model)
-  run("decompress", middle, target, "--model", model)
-  with Image.open(target) as image:
-    assert (image.format, image.size) == ("JPEG", (48, 48))
-  assert np.asarray(Image.open(target)).shape == (48, 48, 3)
-  assert cli.main(["info", str(middle)]) == 0
+  before = photo.read_bytes()
+  words = "decompress", middle, photo, "--model", model
+  assert "is not a picture by jaxlic, so it stays" in refuse(*words)
+  assert "is not a picture by jaxlic" in refuse("demo", "--out", photo)
+  assert photo.read_bytes() == before
+  run(*words, "--force")
+  with Image.open(photo) as image:
+    assert image.size == (48, 48)
+  if suffix in (".png", ".jpg"):  # which say who wrote them
+    run(*words)
+  else:
+    refuse(*words)
+
+
+@pytest.mark.parametrize("command", ["decompress", "eval", "demo", "prepare"])
+def test_no_command_replaces_what_is_read_only(
+  refuse, source, tmp_path, command
+):
+  words = {
+    "decompress": (source, tmp_path / "out.png"),
+    "eval": (tmp_path, "--csv", tmp_path / "out.csv"),
+    "demo": ("--out", tmp_path / "out.png"),
+    "prepare": (tmp_path, tmp_path / "out.array_record"),
+  }[command]
+  target = words[-1]
+  target.touch(0o444)
+  assert "is read-only, and stays as it is" in refuse(command, *words)
+  assert target.read_bytes() == b""
+
+
+def test_tables_too_deep_to_be_read_are_not_ours(refuse, tmp_path):
+  (tmp_path / "codec").mkdir()
+  for path in (tmp_path / "a.json", tmp_path / "codec" / "codec.json"):
+    path.write_text("[" * 200_000)
+  assert "stays as it is" in refuse("eval", ".", "--out", tmp_path / "a.json")
+  assert "stays as it is" in refuse("export", ".", tmp_path / "codec")
+
+
+def test_an_empty_name_is_refused_before_work(refuse, tmp_path):
+  refuse("eval", tmp_path, "--out", "")
+  refuse("eval", tmp_path, "--csv", "")
+  line = refuse("compress", "a.png", "--output-dir", "")
+  assert "--output-dir is a folder, got ''" in line
+
+
+def test_a_folder_that_may_not_be_written_in_is_told_before_work(
+  refuse, monkeypatch, tmp_path
+):
+  # Permissions do not bind root, under which some run the tests.
+  monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+  line = refuse("eval", tmp_path, "--out", tmp_path / "a.json")
+  assert "no permission to write in" in line

@@ -43,6 +43,6 @@ def test_an_unknown_suffix_is_refused_before_work_is_done(
   for name in ("compress_photo", "decompress_photo"):
     monkeypatch.setattr(files, name, raising(AssertionError("too late")))
   words = "decompress", source, tmp_path / "out.xyz", "--model", model
-  assert "a photograph ends in .png, " in refuse(*words)
+  assert "a picture by jaxlic ends in .png, " in refuse(*words)
   assert "suffix" in refuse("demo", "--out", tmp_path / "a", "--model", model)
   assert sorted(tmp_path.iterdir()) == [source]

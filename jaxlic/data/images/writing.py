@@ -2,19 +2,20 @@
 
 import io
 import os
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from jaxlic.data import output
 from jaxlic.data.images import embedding
 from jaxlic.data.images.photo import Photo
 from jaxlic.errors import JaxlicError, one_line
 
-_JPEG = ("JPEG", {"quality": 95, "subsampling": "4:4:4"})
+# What files of PNG and JPEG say of who wrote them.
+_WRITER = "jaxlic"
+_JPEG = ("JPEG", {"quality": 95, "subsampling": "4:4:4", "comment": _WRITER})
 _TIFF = ("TIFF", {"compression": "tiff_deflate"})
 WRITERS = {
   ".png": ("PNG", {}),
@@ -63,7 +64,11 @@ def encode(path: str | os.PathLike, photo: Photo) -> bytes:
   try:
     image = Image.fromarray(photo.pixels)
     image = image.convert("L") if photo.grey else image
-    image.save(file, kind, **options, **embedding.options(kind, photo))
+    options = options | embedding.options(kind, photo)
+    if kind == "PNG":
+      options.setdefault("pnginfo", PngImagePlugin.PngInfo())
+      options["pnginfo"].add_text("Software", _WRITER)
+    image.save(file, kind, **options)
     data = embedding.add(kind, file.getvalue(), photo)
   except Exception as error:  # each plugin raises its own kinds
     raise JaxlicError(
@@ -75,24 +80,25 @@ def encode(path: str | os.PathLike, photo: Photo) -> bytes:
 def check_photo_target(path: str | os.PathLike, *, force: bool = False) -> Path:
   """Returns the file that `write` to the path would replace or create.
 
+  Of existing pictures only those are replaced that `write` wrote, as PNG and
+  JPEG say: any other may be the photograph that all began with.
+
   Raises:
     JaxlicError: As `output.check_target`.
   """
-  kind, _ = WRITERS.get(Path(path).suffix.lower(), ("photograph", {}))
-  name = "an AVIF" if kind == "AVIF" else f"a {kind}"
-  is_kind = partial(_is_image, kind)
-  return output.check_target(
-    path, output.Kind(name, tuple(WRITERS), is_kind), force=force
-  )
+  return output.check_target(path, _PICTURE, force=force)
 
 
-def _is_image(kind: str, path: Path) -> bool:
+def _is_ours(path: Path) -> bool:
   try:
     with Image.open(path) as image:
-      # Of JPEG, with a second picture in it.
-      return image.format.replace("MPO", "JPEG") == kind
+      said = image.info.get("Software"), image.info.get("comment")
   except Exception:  # each plugin raises its own kinds
     return False
+  return _WRITER in said or _WRITER.encode() in said
+
+
+_PICTURE = output.Kind("a picture by jaxlic", tuple(WRITERS), _is_ours)
 
 
 def _writer(path: Path) -> tuple[str, dict[str, Any]]:

@@ -86,7 +86,7 @@ def test_a_photo_target_is_judged_before_there_is_a_photo(tmp_path):
   path = tmp_path / "photo.PNG"
   assert images.check_photo_target(path) == path.resolve()
   with pytest.raises(
-    JaxlicError, match="photograph ends in .png, .*got '.xyz'"
+    JaxlicError, match="picture by jaxlic ends in .png, .*got '.xyz'"
   ):
     images.check_photo_target(tmp_path / "photo.xyz")
   with pytest.raises(JaxlicError, match="is a folder; add a file name"):
