@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> None:
     architecture=config["model"]["name"],
     options=config["model"]["options"],
     params=average,
+    force=options.force,
   )
   print(new_codec.summary(options, trained))
 

@@ -45,6 +45,7 @@ def run(options: Namespace) -> None:
     name=name,
     architecture=options.architecture,
     keep_tables=options.keep_tables,
+    force=options.force,
   )
   width = trained.options["width"]
   print(

@@ -38,6 +38,7 @@ def import_codec(
   name: str,
   architecture: str | None = None,
   keep_tables: bool = False,
+  force: bool = False,
 ) -> zoo.Trained:
   """Writes the codec of a checkpoint into a folder, and loads it.
 
@@ -47,6 +48,7 @@ def import_codec(
     name: As in `zoo.export`.
     architecture: As in `convert`.
     keep_tables: As in `convert`.
+    force: As in `zoo.export`.
 
   Raises:
     JaxlicError: As `torch_files.read`, `convert` and `zoo.export`.
@@ -64,6 +66,7 @@ def import_codec(
     params=imported.params,
     dtype="float32",
     tables=imported.tables,
+    force=force,
   )
 
 

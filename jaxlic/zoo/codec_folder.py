@@ -10,6 +10,7 @@ fingerprint:
 | tables.npz | the integer tables, made once when the codec was exported |
 """
 
+import contextlib
 import functools
 import json
 import zlib
@@ -64,6 +65,7 @@ def export(
   params: Params,
   dtype: str = "float16",
   tables: dict[str, AnyTables] | None = None,
+  force: bool = False,
 ) -> Trained:
   """Freezes the tables, writes a codec's folder, and loads it back.
 
@@ -75,11 +77,13 @@ def export(
     params: The model's parameters.
     dtype: What they are stored in, "float16" or "float32".
     tables: Each stage's; by default those of the parameters as stored.
+    force: As in `check_folder`.
 
   Raises:
     JaxlicError: If a file could not hold the name, the weights are not finite,
-      or the folder cannot be written.
+      or the folder cannot or must not be written.
   """
+  check_folder(folder, force=force)
   container.check_model(name)
   weights = arrays.from_params(params, np.dtype(dtype))
   _, built = functions_of(architecture, options)
@@ -87,10 +91,14 @@ def export(
   about = {"name": name, "architecture": architecture, "options": options}
   about["fingerprint"] = arrays.fingerprint(about, weights, frozen)
   output.make_folder(folder)
-  output.write_bytes(Path(folder, "weights.npz"), arrays.to_npz(weights))
-  output.write_bytes(Path(folder, "tables.npz"), arrays.to_npz(frozen))
-  text = json.dumps(about, indent=1) + "\n"
-  output.write_bytes(Path(folder, "codec.json"), text.encode())
+  _write(
+    Path(folder),
+    {
+      "weights.npz": arrays.to_npz(weights),
+      "tables.npz": arrays.to_npz(frozen),
+      "codec.json": (json.dumps(about, indent=1) + "\n").encode(),
+    },
+  )
   return load(folder)
 
 
@@ -149,10 +157,18 @@ def check_folder(folder: str | Path, *, force: bool = False) -> None:
       output.check_target(Path(folder, file), kind, force=force)
 
 
+def _write(folder: Path, contents: dict[str, bytes]) -> None:
+  """Writes all files before any of them takes the place of another."""
+  with contextlib.ExitStack() as stack:
+    for file, data in contents.items():
+      temporary = stack.enter_context(output.replacing(folder / file))
+      temporary.write_bytes(data)
+
+
 def _holds_codec(folder: Path) -> bool:
   try:
     about = json.loads((folder / "codec.json").read_text())
-  except (OSError, ValueError):
+  except (OSError, ValueError, RecursionError):
     return False
   return isinstance(about, dict) and {"architecture", "fingerprint"} <= {*about}
 

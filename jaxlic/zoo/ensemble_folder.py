@@ -58,6 +58,7 @@ def join(
     # As the members' were, so that they code as before.
     dtype="float16" if _fit_float16(params) else "float32",
     tables=ensemble.join_tables([member.tables for member in members]),
+    force=force,
   )
 
 
