@@ -11,7 +11,9 @@ point for them), so that each program imports this once.
 
 Modes are L and RGB. Like Pillow's own plugins it leaves the picture as it is
 stored: `ImageOps.exif_transpose` turns it as its EXIF says. A file of a codec
-that is not embedded is decoded by `image.load(model=FOLDER)`.
+that is not embedded is decoded by `image.load(model=FOLDER)`. As with all
+formats of Pillow, a `save` that is refused leaves an existing file empty, and
+one with `format="JLIC"` replaces whatever has the name.
 
 `save` takes, beside the mode's pixels:
 
@@ -23,6 +25,7 @@ that is not embedded is decoded by `image.load(model=FOLDER)`.
 | xmp | bytes or text; by default none |
 """
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -133,11 +136,14 @@ def _save(image: Image.Image, file: Any, filename: str | bytes) -> None:
   from jaxlic import files
 
   given = image.encoderinfo
-  quality = given.get("quality")
+  quality, exif, xmp = (given.get(k) for k in ("quality", "exif", "xmp"))
+  if isinstance(exif, Image.Exif):
+    exif = exif.tobytes() if exif else None
+  xmp = xmp.encode() if isinstance(xmp, str) else xmp
   photo = files.photo_of(np.asarray(image))._replace(
-    icc_profile=given.get("icc_profile", image.info.get("icc_profile")) or None,
-    exif=_exif_of(given.get("exif")),
-    xmp=_xmp_of(given.get("xmp")),
+    icc_profile=_profile_of(image, given),
+    exif=_bytes_of("EXIF", exif).removeprefix(_EXIF) or None,
+    xmp=_bytes_of("XMP", xmp) or None,
   )
   data = files.compress_photo(
     photo,
@@ -147,14 +153,25 @@ def _save(image: Image.Image, file: Any, filename: str | bytes) -> None:
   file.write(data)
 
 
-def _exif_of(exif: bytes | Image.Exif | None) -> bytes | None:
-  """The TIFF structure alone; None if there is nothing in it."""
-  data = exif.tobytes() if exif and isinstance(exif, Image.Exif) else exif
-  return data.removeprefix(_EXIF) if data else None
+def _profile_of(image: Image.Image, given: dict[str, Any]) -> bytes | None:
+  """The profile that is given, or else the image's own; None if it misfits."""
+  profile = given.get("icc_profile", image.info.get("icc_profile"))
+  profile = _bytes_of("an ICC profile", profile)
+  space = b"GRAY" if image.mode == "L" else b"RGB "
+  if profile and profile[16:20] != space:
+    warnings.warn(
+      "an ICC profile of other colours than the image's was left out",
+      stacklevel=4,
+    )
+    return None
+  return profile or None
 
 
-def _xmp_of(xmp: bytes | str | None) -> bytes | None:
-  return (xmp.encode() if isinstance(xmp, str) else xmp) or None
+def _bytes_of(name: str, value: Any) -> bytes:
+  """What is given as bytes, empty for None."""
+  if value is None or isinstance(value, bytes | bytearray | memoryview):
+    return bytes(value or b"")
+  raise TypeError(f"{name} for {FORMAT} is bytes, got {type(value).__name__}")
 
 
 Image.register_open(FORMAT, JlicImageFile, _accept)

@@ -21,8 +21,8 @@
 
 Integers are unsigned and little-endian. A varint has 7 bits per byte, low bits
 first, the top bit set on all bytes but the last, five bytes at most. Profile,
-EXIF and XMP have at most 2**24 bytes each. The picture is shown as the EXIF's
-orientation says.
+EXIF and XMP have at most 2**24 bytes each. The picture is shown as the
+orientation in EXIF says, or else in XMP.
 
 Files are of version 1 where that can say everything, so that the first release
 reads them.

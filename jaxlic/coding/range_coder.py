@@ -26,13 +26,13 @@ References:
 
 import zlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import constriction
 import numpy as np
 from jaxtyping import Int
 
-from jaxlic.coding import escape, mixture_masses, mixtures
+from jaxlic.coding import arguments, escape, mixture_masses, mixtures
 from jaxlic.coding.tables import PRECISION, validate
 from jaxlic.errors import JaxlicError
 from jaxlic.types import AnyTables, MixtureTables, Tables
@@ -51,9 +51,6 @@ class Models(NamedTuple):
 
 
 AnyModels = Models | mixture_masses.Models
-# What push and pop are given, checked with a line that says what to do.
-Symbols = Any  # int32 [n]
-Rows = Any  # integers [n *parameters]
 
 
 def compile_tables(tables: AnyTables) -> AnyModels:
@@ -77,8 +74,8 @@ class Encoder:
 
   def push(
     self,
-    symbols: Symbols,
-    rows: Rows,
+    symbols: arguments.Symbols,
+    rows: arguments.Rows,
     models: AnyModels,
   ) -> None:
     """Codes int32 symbols [n], each under its row, or its mixture.
@@ -92,8 +89,8 @@ class Encoder:
       JaxlicError: If symbols are not an int32 [n], rows are not as many
         integers, or a row is not in the tables.
     """
-    _check_symbols(symbols)
-    _check_rows(rows)
+    arguments.check_symbols(symbols)
+    arguments.check_rows(rows)
     if len(rows) != len(symbols):
       raise JaxlicError(
         f"every symbol has a row, got {len(symbols)} symbols and {len(rows)} "
@@ -151,7 +148,7 @@ class Decoder:
 
   def pop(
     self,
-    rows: Rows,
+    rows: arguments.Rows,
     models: AnyModels,
   ) -> Int[np.ndarray, "n"]:
     """Returns the int32 symbols of one push, given its rows.
@@ -163,7 +160,7 @@ class Decoder:
       JaxlicError: If rows are not integers [n] or [n k], a row is not in the
         tables, or the payload is damaged.
     """
-    _check_rows(rows)
+    arguments.check_rows(rows)
     if isinstance(models, mixture_masses.Models):
       return mixtures.pop(self._decode, rows, models)
     order, groups = _group(_numbers(rows, models), len(models.cores))
@@ -218,33 +215,6 @@ def fold(check: int) -> int:
   What is folded already stays as it is.
   """
   return check >> 16 ^ check & 0xFFFF
-
-
-def _check_symbols(symbols: Symbols) -> None:
-  if not isinstance(symbols, np.ndarray) or symbols.dtype != np.int32:
-    raise JaxlicError(
-      f"symbols are int32, got {_about(symbols)}; round and convert them first"
-    )
-  if symbols.ndim != 1:
-    raise JaxlicError(
-      f"symbols lie along one axis, got {_about(symbols)}; ravel them first"
-    )
-
-
-def _check_rows(rows: Rows) -> None:
-  is_array = isinstance(rows, np.ndarray)
-  if not is_array or rows.dtype.kind not in "iu" or rows.ndim not in (1, 2):
-    raise JaxlicError(
-      "rows are integers, [n] or [n k], in a NumPy array, got "
-      f"{_about(rows)}; give those that the density predicts"
-    )
-
-
-def _about(value: object) -> str:
-  """The type and shape of what should be an array."""
-  if isinstance(value, np.ndarray):
-    return f"{value.dtype} {list(value.shape)}"
-  return type(value).__name__
 
 
 def _model(models: Models, row: int):

@@ -1,5 +1,6 @@
 """Photographs to `.jlic` bytes and back."""
 
+import jax
 import numpy as np
 from jaxtyping import UInt8
 from PIL import ExifTags, Image
@@ -141,7 +142,9 @@ def decode(bitstream: Bitstream, *, model: ModelLike | None) -> Photo:
   image = trained.codec.decode(
     trained.params, trained.tables, bitstream.payload
   )
-  pixels = np.asarray(np.rint(np.asarray(image) * np.float32(255)), np.uint8)
+  # Said aloud, for those who have JAX guard against transfers.
+  image = jax.device_get(image)
+  pixels = np.asarray(np.rint(image * np.float32(255)), np.uint8)
   if bitstream.grey:
     mean = np.rint(pixels.mean(-1, keepdims=True)).astype(np.uint8)
     pixels = np.repeat(mean, 3, -1)

@@ -21,7 +21,9 @@ def samples_of(
     JaxlicError: If it is no array of bytes, or of another shape.
   """
   samples = _array(image)
-  if samples.dtype.kind in "OSUMmc":  # by NumPy's letters
+  # By NumPy's letters. Records are void, and so are numbers that NumPy lacks.
+  records = isinstance(samples.dtype, np.dtypes.VoidDType)
+  if samples.dtype.kind in "OSUMmc" or records:
     raise JaxlicError(
       f"{_RULE}, got {type(image).__name__}, no array of real numbers; open a "
       "file with PIL.Image.open"
@@ -53,11 +55,7 @@ def _array(image: Any) -> np.ndarray:
     )
   try:
     return np.asarray(image)
-  except (
-    TypeError,
-    ValueError,
-    RuntimeError,
-  ) as error:  # as PyTorch and JAX do
+  except Exception as error:  # each library raises its own kinds
     raise JaxlicError(
       f"{_RULE}, got {type(image).__name__}, no array ({one_line(error)}); "
       + _of_conversion(image)
@@ -85,7 +83,7 @@ def _of_type(samples: np.ndarray) -> str | None:
     return "pass image.astype(np.uint8) * 255"
   # As floats if they are no integers; some, such as bfloat16, NumPy lacks.
   floats = samples.dtype.kind not in "ui"
-  values = samples.astype(np.float32) if floats else samples
+  values = samples.astype(np.float64) if floats else samples
   low, high = values.min(), values.max()
   top = high if low >= 0 else np.inf  # of NaN, too
   if floats and top <= 1:

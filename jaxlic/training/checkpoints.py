@@ -115,8 +115,9 @@ def check_losses(folder: Path) -> None:
   """
   for path in folder.glob("*/metrics/metrics"):
     try:
-      json.loads(path.read_bytes())
-    except ValueError as error:
+      saved = json.loads(path.read_bytes())
+      saved is None or float(saved["loss"])
+    except (ValueError, TypeError, KeyError) as error:
       raise JaxlicError(
         f"{path} is damaged ({one_line(error)}); remove this file: of its "
         "checkpoint no more is lost than the loss"
@@ -185,7 +186,8 @@ def _read(load: Callable[[], Any]) -> Any:
 def _reason(error: BaseException) -> str:
   """What lies below an error of Orbax, which only names what it tried."""
   inner = error.__cause__ or error.__context__
-  while inner and not isinstance(inner, StopIteration):  # of a decoder
+  # A decoder's StopIteration says nothing, a JaxlicError is of another try.
+  while inner and not isinstance(inner, StopIteration | JaxlicError):
     error, inner = inner, inner.__cause__ or inner.__context__
   return f"{type(error).__name__}: {one_line(error)}"[:120]
 

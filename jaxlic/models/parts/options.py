@@ -121,7 +121,7 @@ Weights = Annotated[
   tuple[float, ...], Rule(_are_numbers, "a list of finite numbers")
 ]
 Flag = Annotated[bool, Rule(lambda x: isinstance(x, bool), "True or False")]
-Word = Annotated[str, Rule(lambda x: isinstance(x, str), "a word")]
+Word = Annotated[str, Rule(lambda x: isinstance(x, str) and x != "", "a word")]
 Published = Annotated[int, whole(1, len(published.LAMBDAS))]  # a quality
 Precision = Annotated[str, one_of(*DTYPES)]
 Surrogate = Annotated[str, one_of(*surrogates.SURROGATES)]
