@@ -300,6 +300,27 @@ def test_an_icc_profile_is_saved_if_it_is_given_or_there(image, model):
     assert "icc_profile" not in saved(image, model, icc_profile=none).info
 
 
+def test_a_profile_of_other_colours_is_left_out_with_a_warning(image, model):
+  grey = image.convert("L")
+  grey.info["icc_profile"] = ICC
+  with pytest.warns(UserWarning, match="an ICC profile of other colours"):
+    assert "icc_profile" not in saved(grey, model).info
+
+
+@pytest.mark.parametrize(
+  ("options", "match"),
+  [
+    ({"exif": 5}, "EXIF for JLIC is bytes, got int"),
+    ({"xmp": 3.0}, "XMP for JLIC is bytes, got float"),
+    ({"icc_profile": "x"}, "an ICC profile for JLIC is bytes, got str"),
+  ],
+)
+def test_metadata_that_is_no_bytes_is_refused(image, model, options, match):
+  with pytest.raises(TypeError, match=match):
+    saved(image, model, **options)
+  assert "exif" not in saved(image, model, exif=b"Exif\0\0").info
+
+
 @pytest.mark.parametrize("xmp", [XMP, XMP.decode()])
 def test_xmp_is_saved_if_it_is_given(image, model, xmp):
   assert saved(image, model, xmp=xmp).info["xmp"] == XMP

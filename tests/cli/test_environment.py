@@ -38,7 +38,7 @@ def shell(redirections, *words):
   ("name", "value", "says"),
   [
     ("JAX_PLATFORMS", "nonsense", "JAX_PLATFORMS=nonsense: JAX finds no such"),
-    ("JAX_PLATFORMS", "rocm", "JAX_PLATFORMS=rocm: JAX finds no such devices"),
+    ("JAX_PLATFORMS", "cuda", "JAX_PLATFORMS=cuda: JAX finds no such devices"),
     ("JAX_ENABLE_X64", "maybe", "'maybe' for environment 'JAX_ENABLE_X64'"),
     ("JAX_NUMPY_RANK_PROMOTION", "x", "flag jax_numpy_rank_promotion"),
     ("JAX_DEFAULT_MATMUL_PRECISION", "x", "jax_default_matmul_precision"),
@@ -50,7 +50,9 @@ def test_a_value_that_jax_cannot_use_is_one_line(
   out = tmp_path / "out.png"
   words = "-m", "jaxlic", "decompress", file, out, "--model", model
   for command, program in [(words, "jaxlic: "), (TRAIN, "train.py: ")]:
-    done = process(*command, environment={name: value}, cwd=tmp_path)
+    # Nor are there any where there is a GPU.
+    environment = {name: value, "CUDA_VISIBLE_DEVICES": ""}
+    done = process(*command, environment=environment, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith(program) and done.stderr.count("\n") == 1
     assert says in done.stderr and "; leave it out" in done.stderr

@@ -177,3 +177,17 @@ def test_what_a_photograph_has_lost_is_a_warning(tmp_path, model):
   texts = [str(warning.message) for warning in caught]
   note = "a second picture was left out"
   assert texts == [f"{path}: {note}", f"image: {note}"]
+
+
+def test_no_force_writes_over_the_input_or_a_photograph(tmp_path, model):
+  path = tmp_path / "photo.jlic"  # a photograph by the name of another format
+  Image.fromarray(RGB).save(path, "PNG")
+  before = path.read_bytes()
+  with pytest.raises(JaxlicError, match="would replace the input"):
+    files.compress_file(path, path, model=model, force=True)
+  photo, middle = tmp_path / "photo.png", tmp_path / "a.jlic"
+  photo.write_bytes(before)
+  files.compress_file(photo, middle, model=model)
+  with pytest.raises(JaxlicError, match="is not a picture by jaxlic, so it"):
+    files.decompress_file(middle, photo, model=model)
+  assert path.read_bytes() == photo.read_bytes() == before

@@ -160,3 +160,28 @@ def _refused(image, match):
   with pytest.raises(JaxlicError, match=re.escape(match)) as error:
     samples_of(image)
   assert "\n" not in str(error.value)
+
+
+class _Refusing:
+  def __array__(self, *_, **__):
+    raise AttributeError("no such thing")
+
+
+@pytest.mark.parametrize(
+  "image",
+  [
+    np.zeros((4, 4), [("r", "u1"), ("g", "u1")]),
+    np.zeros((4, 4), [("r", "u1")]),
+    np.zeros((4, 4), "V3"),
+    _Refusing(),
+  ],
+  ids=["records", "record", "void", "refusing"],
+)
+def test_what_is_no_array_of_numbers_is_refused(image):
+  with pytest.raises(JaxlicError, match="no array"):
+    samples_of(image)
+
+
+def test_the_largest_floats_are_told_without_a_warning():
+  with pytest.raises(JaxlicError, match=re.escape("0..1e+300: scale them")):
+    samples_of(np.array([[0.0, 1e300]]))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from jaxlic.errors import JaxlicError
+from jaxlic.training import checkpoints
 from tests.trainer import ROOT
 from tests.training.damaged_runs import DAMAGES, FILES
 
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.newest
 SOUND = r"/checkpoints/2 is damaged \(.+\); checkpoint 1 is sound: "
 EXPORT = f"{SOUND}name it with --checkpoint 1$"
 RESUME = f"{SOUND}remove it to go on from 1, or give another --workdir$"
+LOSS_FILE = "2/metrics/metrics"
 LOSS = r"2/metrics/metrics is damaged \(.+\); remove this file: "
 
 
@@ -65,3 +68,16 @@ def test_a_damaged_loss_names_its_file_and_one_that_is_missing_is_none(
     return
   for line in said[damage]:
     assert re.search(LOSS, line)
+
+
+@pytest.mark.parametrize(
+  "saved", ["{}", '{"loss": "x"}', "[1]", '{"loss": []}']
+)
+def test_metrics_without_a_loss_are_damaged(tmp_path, saved):
+  path = tmp_path / LOSS_FILE
+  path.parent.mkdir(parents=True)
+  path.write_text(saved)
+  with pytest.raises(JaxlicError, match=LOSS):
+    checkpoints.check_losses(tmp_path)
+  path.write_text('{"loss": 1.5}')
+  checkpoints.check_losses(tmp_path)
