@@ -4,12 +4,10 @@ Pillow opens deep colour as 8 bits without a word, so the true depth is read
 from the file. Deep grey it keeps, and leaves the rounding to us.
 """
 
-import re
-
 import numpy as np
 from PIL import Image
 
-from jaxlic.data.images import jxl
+from jaxlic.data.images import boxes, jxl
 from jaxlic.errors import JaxlicError
 
 _MODE_BITS = {"I": 16, "F": 32}
@@ -61,10 +59,8 @@ def bits(image: Image.Image, data: bytes) -> int:
     return max(image.tag_v2.get(_TIFF_BITS, (1,)))
   if image.format == "AVIF":
     # Flags high_bitdepth, twelve_bit in each item's av1C, AV1-ISOBMFF 2.3.3.
-    start = data.find(b"meta")
-    size = int.from_bytes(data[start - 4 : start])
-    item = data[start : start + size]
-    flags = [match[0] for match in re.findall(rb"av1C..(.)", item, re.DOTALL)]
+    known = boxes.properties(data)
+    flags = [c[2] for kind, c in known if kind == b"av1C" and len(c) > 2]
     return max(8 + 2 * (f >> 6 & 1) + 2 * (f >> 5 & 1) for f in [0, *flags])
   if image.format == "HEIF":
     return image.info["bit_depth"]

@@ -13,10 +13,11 @@ H.265, 7.4.2).
 """
 
 import io
-import re
 from collections.abc import Iterator
 
 from PIL import Image
+
+from jaxlic.data.images import boxes
 
 # An encoder pads the end with some bytes that no decoder needs, 8 or fewer.
 _LEAST_BYTES, _REPLACED_BYTES = 128, 64
@@ -31,7 +32,7 @@ def report(image: Image.Image, data: bytes) -> str | None:
     image: The image, decoded.
     data: Its file's bytes.
   """
-  spans = _webp_spans if image.format == "WEBP" else _item_spans
+  spans = _webp_spans if image.format == "WEBP" else boxes.coded_spans
   for start, end in sorted(set(spans(data)))[-_MOST:]:
     zeros = end - start - len(data[start:end].rstrip(b"\0"))
     if zeros < _LEAST_BYTES:
@@ -48,11 +49,10 @@ def missing_bytes(data: bytes) -> int:
   """Returns how many bytes a WebP or AVIF file is shorter than it says."""
   if data[:4] == b"RIFF":
     return max(0, 8 + int.from_bytes(data[4:8], "little") - len(data))
-  at = 0
-  while data[4:8] == b"ftyp" and at + 8 <= len(data):
-    size = int.from_bytes(data[at : at + 4])
-    at += size if size >= 8 else len(data)  # 0: up to the end
-  return max(0, at - len(data))
+  if data[4:8] != b"ftyp":
+    return 0
+  stops = [stop for _, _, stop in boxes.places(data)]
+  return max([len(data), *stops]) - len(data)
 
 
 def _is_picture(data: bytes, image: Image.Image) -> bool:
@@ -70,28 +70,3 @@ def _webp_spans(data: bytes) -> Iterator[tuple[int, int]]:
     if data[at : at + 4] in (b"VP8 ", b"VP8L", b"ALPH"):
       yield at + 8, min(at + 8 + size, len(data))
     at += 8 + size + size % 2
-
-
-def _item_spans(data: bytes) -> Iterator[tuple[int, int]]:
-  """Where AV1 and HEVC items lie, by the boxes of ISO/IEC 14496-12, 8.11."""
-  coded = set(re.findall(rb"infe\x02...(..)..(?:av01|hvc1)", data, re.DOTALL))
-  box = data.find(b"iloc")
-  size = int.from_bytes(data[box - 4 : box])
-  file = io.BytesIO(data[box + 4 : box - 4 + size])
-
-  def number(bytes_: int) -> int:
-    return int.from_bytes(file.read(bytes_))
-
-  version, _ = number(1), number(3)
-  offset, length, base, index = (int(digit, 16) for digit in file.read(2).hex())
-  wide = 4 if version == 2 else 2
-  items = number(wide)
-  while items and file.tell() < size - 8:
-    item, method = number(wide), number(2) if version else 0
-    _, first = number(2), number(base)
-    for _ in range(number(2)):
-      _, start = number(index if version else 0), first + number(offset)
-      end = start + number(length)
-      if item.to_bytes(wide)[-2:] in coded and not method:
-        yield start, min(end, len(data))
-    items -= 1
