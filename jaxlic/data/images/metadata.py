@@ -7,6 +7,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from jaxlic.data.images import boxes, directories, exif, pictures, tiff, xmp
+from jaxlic.data.images.opening import reason
 from jaxlic.data.images.photo import Photo
 
 MAX_BYTES = directories.MAX_BYTES
@@ -35,12 +36,17 @@ def read(image: Image.Image, data: bytes) -> Metadata:
     image: The image, opened but not decoded.
     data: The file's bytes, empty if there is no file.
   """
-  packet = image.info.get("xmp") or _raw_profile(image, "xmp")
-  packet = packet.encode() if isinstance(packet, str) else packet or b""
+  packet, xmp_damage = _stored_xmp(image)
   stored, damage = _stored_exif(image, data)
   kept_exif, exif_notes = _upright("EXIF", exif.upright, stored)
   kept_xmp, xmp_notes = _upright("XMP", xmp.upright, packet)
-  notes = (*damage, *exif_notes, *xmp_notes, *_beside(image, data, packet))
+  notes = (
+    *damage,
+    *xmp_damage,
+    *exif_notes,
+    *xmp_notes,
+    *_beside(image, data, packet),
+  )
   return Metadata(kept_exif, kept_xmp, notes)
 
 
@@ -66,19 +72,42 @@ def _upright(
     return None, (f"damaged {name} was left out ({error})",)
 
 
+def _stored_xmp(image: Image.Image) -> tuple[bytes, tuple[str, ...]]:
+  """A packet, empty without XMP, and notes."""
+  try:
+    packet = image.info.get("xmp") or _raw_profile(image, "xmp") or b""
+  except ValueError as error:
+    return b"", (f"damaged XMP was left out ({reason(error)})",)
+  return packet, ()
+
+
 def _stored_exif(
   image: Image.Image, data: bytes
 ) -> tuple[bytes, tuple[str, ...]]:
   """A TIFF structure, empty without EXIF, and notes."""
-  if image.format == "TIFF":
-    try:
+  try:
+    if image.format == "TIFF":
       return _tiff_exif(image, data), ()
-    except (ValueError, struct.error) as error:
-      return b"", (f"damaged EXIF was left out ({error})",)
-  stored = image.info.get("exif") or _raw_profile(image, "exif") or b""
-  if not data and not stored and len(image.getexif()):
-    stored = image.getexif().tobytes()  # set in Python
+    stored = image.info.get("exif") or _raw_profile(image, "exif") or b""
+    if not data and not stored and len(image.getexif()):
+      stored = _bytes_of(image)  # set in Python
+  except (ValueError, struct.error) as error:
+    return b"", (f"damaged EXIF was left out ({reason(error)})",)
   return stored.removeprefix(_PREFIX), ()
+
+
+def _bytes_of(image: Image.Image) -> bytes:
+  """EXIF of an image's tags.
+
+  Raises:
+    ValueError: If one is of a type that EXIF does not have.
+  """
+  try:
+    return image.getexif().tobytes().removeprefix(_PREFIX)
+  except MemoryError:
+    raise
+  except Exception as error:  # each type fails in its own way
+    raise ValueError(f"a tag of another type: {reason(error)}") from error
 
 
 def _tiff_exif(image: Image.Image, data: bytes) -> bytes:
@@ -86,7 +115,7 @@ def _tiff_exif(image: Image.Image, data: bytes) -> bytes:
   if not directories.DESCRIPTIVE & image.tag_v2.keys():
     return b""
   if not data:
-    data = image.getexif().tobytes().removeprefix(_PREFIX)
+    data = _bytes_of(image)
   if b"+" in data[2:4]:
     raise ValueError("a BigTIFF's is not read")
   fields = directories.parse(data, described=True)
@@ -94,12 +123,13 @@ def _tiff_exif(image: Image.Image, data: bytes) -> bytes:
 
 
 def _raw_profile(image: Image.Image, name: str) -> bytes | None:
-  """A text chunk of hexadecimal digits, as ImageMagick writes to PNG."""
+  """A text chunk of hexadecimal digits, as ImageMagick writes to PNG.
+
+  Raises:
+    ValueError: If it holds other characters.
+  """
   text = image.info.get(f"Raw profile type {name}")
-  try:
-    return bytes.fromhex("".join(text.split("\n")[3:])) if text else None
-  except ValueError:
-    return None
+  return bytes.fromhex("".join(text.split("\n")[3:])) if text else None
 
 
 def _beside(image: Image.Image, data: bytes, packet: bytes) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ def open_image(name: str, file: io.BufferedIOBase) -> Image.Image:
     # MPO is the JPEG of phones that append a second picture (depth, gain map);
     # the photograph is its first.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-  except JaxlicError:
+  except (JaxlicError, MemoryError):
     raise
   except Image.UnidentifiedImageError as error:
     raise JaxlicError(
@@ -146,4 +146,9 @@ def _open(name: str, file: io.BufferedIOBase) -> Image.Image:
 
 def damaged(name: str, error: Exception) -> JaxlicError:
   """Returns the error of a file that a plugin of Pillow gave up on."""
-  return JaxlicError(f"{name}: damaged ({one_line(error)}); get the file again")
+  return JaxlicError(f"{name}: damaged ({reason(error)}); get the file again")
+
+
+def reason(error: Exception) -> str:
+  """Returns what an error says, or its kind if it says nothing."""
+  return one_line(error) or type(error).__name__

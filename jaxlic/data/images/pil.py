@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile
 
-from jaxlic.data.images import colour, depth, metadata, png, tiff
+from jaxlic.data.images import colour, depth, info, metadata, png, tiff
 from jaxlic.data.images.flattening import flatten
 from jaxlic.data.images.opening import (
   check_size,
@@ -20,6 +20,8 @@ from jaxlic.data.images.reading import read, upright
 from jaxlic.errors import JaxlicError
 
 _NAME = "image"
+# Formats whose plugins take the whole file at once.
+_HELD = ("AVIF", "WEBP", "HEIF", "JXL")
 
 
 def from_pil(
@@ -38,7 +40,8 @@ def from_pil(
   What Pillow forgets in decoding is asked of the file that was opened, where
   that has a name and is still there: a depth of more than 8 bits, cICP, nclx.
   Without it, in copies, and in formats that `read` does not know, colour of 16
-  bits passes as the 8 that are left.
+  bits passes as the 8 that are left. Copies that `convert`
+  made of a transparent grey of 2 or 4 bits may be clear elsewhere.
 
   Args:
     image: Of any mode, and one frame.
@@ -48,7 +51,19 @@ def from_pil(
   Raises:
     JaxlicError: As `read` does, under the name "image".
   """
+  try:
+    return _read(image, background, reduce_depth=reduce_depth)
+  except (JaxlicError, MemoryError):
+    raise
+  except Exception as error:  # plugins and `info` may say anything
+    raise damaged(_NAME, error) from error
+
+
+def _read(
+  image: Image.Image, background: str | None, *, reduce_depth: bool
+) -> Photo:
   check_size(_NAME, image.width, image.height)
+  _check_open(image)
   if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
     raise JaxlicError(
       f"{_NAME}: only single images are read, this one has {image.n_frames}"
@@ -57,7 +72,22 @@ def from_pil(
   data = _undecoded(image)
   if data:
     return read(data, background=background, reduce_depth=reduce_depth)
+  info.check(_NAME, image)
   return _decoded(image, background, reduce_depth=reduce_depth)
+
+
+def _check_open(image: Image.Image) -> None:
+  """Refuses an image whose pixels, or number of frames, cannot be read now."""
+  file = getattr(image, "fp", None)
+  closed = file is None or getattr(file, "closed", False)
+  closed &= image.format not in _HELD
+  # A GIF counts its frames when it is asked.
+  counts = image.format == "GIF" and isinstance(image, ImageFile.ImageFile)
+  if closed and (getattr(image, "tile", None) or counts):
+    raise JaxlicError(
+      f"{_NAME}: its file is closed; open it anew, or pass a copy() that was"
+      " made before"
+    )
 
 
 def _undecoded(image: Image.Image) -> bytes:
@@ -83,10 +113,7 @@ def _undecoded(image: Image.Image) -> bytes:
 def _decoded(
   image: Image.Image, background: str | None, *, reduce_depth: bool
 ) -> Photo:
-  try:
-    image.load()
-  except Exception as error:  # each plugin raises its own kinds
-    raise damaged(_NAME, error) from error
+  image.load()
   fresh, data = _named_file(image)
   depth.check(_NAME, fresh or image, data, reduce_depth=reduce_depth)
   if fresh or image.format == "JXL":
@@ -130,7 +157,7 @@ def _settled(image: Image.Image, data: bytes) -> Image.Image:
   elif _is_doubtful(image):
     raise JaxlicError(
       f"{_NAME}: transparent grey {image.info['transparency']} may be one of 2"
-      " or of 4 bits; pass the file's path or bytes, or convert it to LA"
+      " or of 4 bits; use jaxlic.compress_file, or convert it to LA"
     )
   if image.format == "TIFF":
     tiff.expand_palette(turned, image.tag_v2)
@@ -140,6 +167,6 @@ def _settled(image: Image.Image, data: bytes) -> Image.Image:
 def _is_doubtful(image: Image.Image) -> bool:
   """Whether samples may be scaled from fewer bits, and a key may not."""
   key = image.info.get("transparency")
-  if image.mode != "L" or not isinstance(key, int) or not 0 < key < 15:
+  if image.mode != "L" or not isinstance(key, int) or not 0 < key <= 15:
     return False
   return not (np.asarray(image) % 17).any()

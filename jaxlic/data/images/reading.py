@@ -5,10 +5,19 @@ import os
 
 from PIL import Image, ImageOps
 
-from jaxlic.data.images import colour, damage, depth, metadata, png, tiff
+from jaxlic.data.images import (
+  colour,
+  damage,
+  depth,
+  info,
+  metadata,
+  png,
+  tiff,
+)
 from jaxlic.data.images.flattening import flatten
-from jaxlic.data.images.opening import named_bytes, open_image
+from jaxlic.data.images.opening import damaged, named_bytes, open_image
 from jaxlic.data.images.photo import Photo
+from jaxlic.errors import JaxlicError
 
 
 def read(
@@ -47,8 +56,31 @@ def read(
       see `damage`.
   """
   name, data = named_bytes(source)
+  try:
+    return _read(
+      name,
+      data,
+      background=background,
+      reduce_depth=reduce_depth,
+      salvage=salvage,
+    )
+  except (JaxlicError, MemoryError):
+    raise
+  except Exception as error:  # plugins and tags may say anything
+    raise damaged(name, error) from error
+
+
+def _read(
+  name: str,
+  data: bytes,
+  *,
+  background: str | None,
+  reduce_depth: bool,
+  salvage: bool,
+) -> Photo:
   data, cut = damage.completed(data) if salvage else (data, ())
   image = open_image(name, io.BytesIO(data))
+  odd = info.settle(image)
   depth.check(name, image, data, reduce_depth=reduce_depth)
   profile = colour.profile(name, image, data)
   kept = metadata.read(image, data)
@@ -62,7 +94,7 @@ def read(
   decoded = upright(depth.reduce(name, decoded))
   photo = flatten(name, decoded, profile=profile, background=background)
   photo = metadata.attach(photo, kept)
-  return photo._replace(notes=photo.notes + cut + lost)
+  return photo._replace(notes=photo.notes + odd + cut + lost)
 
 
 def upright(image: Image.Image) -> Image.Image:
