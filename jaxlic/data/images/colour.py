@@ -14,7 +14,7 @@ import struct
 
 from PIL import Image
 
-from jaxlic.data.images import boxes, png, profiles
+from jaxlic.data.images import boxes, icc, png, profiles
 from jaxlic.data.images.profiles import SRGB_CURVE, SRGB_GAMUT, Curve, Gamut
 from jaxlic.errors import JaxlicError
 
@@ -66,18 +66,18 @@ def profile(name: str, image: Image.Image, data: bytes) -> bytes | None:
       cannot: PQ or HLG, YCbCr or a narrow range in PNG, code points that are
       not known, or numbers that are no colour space.
   """
-  icc = image.info.get("icc_profile")
+  stored = image.info.get("icc_profile")
   grey = image.mode in _GREY_MODES
   if image.format == "PNG":
-    return _png_profile(name, icc, dict(png.chunks(data)), grey=grey)
-  if image.format in ("AVIF", "HEIF") and not icc:
+    return _png_profile(name, stored, dict(png.chunks(data)), grey=grey)
+  if image.format in ("AVIF", "HEIF") and not stored:
     for kind, content in boxes.primary_properties(data):
       if kind == b"colr" and content[:4] == b"nclx" and len(content) >= 8:
         points = struct.unpack_from(">HH", content, 4)
         return _code_point_profile(name, *points, grey=grey)
-  if image.format == "JXL" and icc and profiles.is_srgb(icc):
+  if image.format == "JXL" and stored and icc.is_srgb(stored):
     return None  # libjxl makes a profile of each file's space
-  return icc
+  return stored
 
 
 def profile_of_info(name: str, image: Image.Image) -> bytes | None:
@@ -97,16 +97,16 @@ def profile_of_info(name: str, image: Image.Image) -> bytes | None:
     chunks[b"cHRM"] = struct.pack(">8I", *values)
   if "srgb" in info:
     chunks[b"sRGB"] = b"\0"
-  grey, icc = image.mode in _GREY_MODES, info.get("icc_profile")
-  if "nclx_profile" in info and not icc:
+  grey, stored = image.mode in _GREY_MODES, info.get("icc_profile")
+  if "nclx_profile" in info and not stored:
     keys = "color_primaries", "transfer_characteristics"
     points = [info["nclx_profile"][key] for key in keys]
     return _code_point_profile(name, *points, grey=grey)
-  return _png_profile(name, icc, chunks, grey=grey)
+  return _png_profile(name, stored, chunks, grey=grey)
 
 
 def _png_profile(
-  name: str, icc: bytes | None, chunks: dict[bytes, bytes], *, grey: bool
+  name: str, stored: bytes | None, chunks: dict[bytes, bytes], *, grey: bool
 ) -> bytes | None:
   if len(chunks.get(b"cICP", b"")) == 4:
     primaries, transfer, matrix, full = chunks[b"cICP"]
@@ -116,8 +116,8 @@ def _png_profile(
         f" {matrix}, range {full}; convert it to RGB of full range"
       )
     return _code_point_profile(name, primaries, transfer, grey=grey)
-  if icc or b"sRGB" in chunks:
-    return icc
+  if stored or b"sRGB" in chunks:
+    return stored
   gamma = chunks.get(b"gAMA", b"")[:4].rjust(4, b"\0")
   exponent = int.from_bytes(gamma) / 100_000
   gamut, curve = SRGB_GAMUT, SRGB_CURVE

@@ -1,13 +1,11 @@
 """Decoded images made photographs: alpha, colour space and profile resolved."""
 
-import io
-
 import numpy as np
 from PIL import Image, ImageCms, ImageColor
 
+from jaxlic.data.images import icc
 from jaxlic.data.images.opening import damaged
 from jaxlic.data.images.photo import Photo
-from jaxlic.data.images.profiles import is_srgb
 from jaxlic.errors import JaxlicError
 
 _GREY_MODES = ("1", "L", "LA")
@@ -34,25 +32,37 @@ def flatten(
     JaxlicError: If it is transparent without a background, or has a damaged
       profile of CMYK.
   """
-  space = profile[16:20] if profile else None
   if image.mode in _PREMULTIPLIED:
     image = image.convert(_PREMULTIPLIED[image.mode])
-  grey, fits = image.mode in _GREY_MODES, image.mode in _RGB_MODES
-  used = False
+  if image.mode == "CMYK" and profile and icc.space(profile) == "CMYK":
+    return Photo(np.array(_from_cmyk(name, image, profile)))
+  grey = image.mode in _GREY_MODES
+  kept, notes = _own(image.mode, profile)
   if image.has_transparency_data:
-    rgba = image.convert("RGBA")
-    if rgba.getextrema()[3] != (255, 255):
-      rgba, colour = _composite(name, rgba, background)
-      grey, fits = grey and len(set(colour)) == 1, fits or grey
-    image = rgba
-  elif image.mode == "CMYK" and space == b"CMYK":
-    image, used = _from_cmyk(name, image, profile), True
-  rgb = np.array(_convert(name, image))
-  kept = space == b"GRAY" if grey else fits and space == b"RGB "
-  if kept or used or not profile or is_srgb(profile):
-    return Photo(rgb, grey, profile if kept else None)
-  note = "an ICC profile that is not of the pixels' colours was left out"
-  return Photo(rgb, grey, notes=(note,))
+    image = image.convert("RGBA")
+    if image.getextrema()[3] != (255, 255):
+      colour = _colour(name, background)
+      image, kept = _composite(image, colour, kept, grey=grey)
+      grey = grey and len(set(colour)) == 1
+  return Photo(np.array(_convert(name, image)), grey, kept, notes=notes)
+
+
+def _own(
+  mode: str, profile: bytes | None
+) -> tuple[bytes | None, tuple[str, ...]]:
+  """The profile if it is sound and of a mode's colours, and notes."""
+  if not profile:
+    return None, ()
+  if not icc.is_sound(profile):
+    return None, ("a damaged ICC profile was left out",)
+  fits = {"L": _GREY_MODES, "RGB": _RGB_MODES}
+  if mode in fits.get(icc.space(profile), ()):
+    return profile, ()
+  if icc.is_srgb(profile):
+    return None, ()
+  return None, (
+    "an ICC profile that is not of the pixels' colours was left out",
+  )
 
 
 def _convert(name: str, image: Image.Image) -> Image.Image:
@@ -65,29 +75,46 @@ def _convert(name: str, image: Image.Image) -> Image.Image:
 
 
 def _from_cmyk(name: str, image: Image.Image, profile: bytes) -> Image.Image:
-  source, target = io.BytesIO(profile), ImageCms.createProfile("sRGB")
   try:
-    return ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+    return icc.to_srgb(image, profile)
   except ImageCms.PyCMSError as error:
     raise damaged(f"{name}: its CMYK profile", error) from error
 
 
-def _composite(
-  name: str, rgba: Image.Image, background: str | None
-) -> tuple[Image.Image, tuple[int, ...]]:
-  """The image over the background, and that background's colour."""
+def _colour(name: str, background: str | None) -> tuple[int, ...]:
   if background is None:
     raise JaxlicError(
       f"{name}: transparent pixels are not coded; pass background"
       " (--background), for example white, or save it opaque"
     )
   try:
-    colour = ImageColor.getrgb(background)[:3]
+    return ImageColor.getrgb(background)[:3]
   except ValueError as error:
     raise JaxlicError(
       f"background must be a colour name or #rrggbb, got {background!r}; try"
       " white"
     ) from error
+
+
+def _composite(
+  rgba: Image.Image,
+  colour: tuple[int, ...],
+  profile: bytes | None,
+  *,
+  grey: bool,
+) -> tuple[Image.Image, bytes | None]:
+  """The image over a colour of sRGB, and the profile of both.
+
+  The colour is brought to the image's space. Where that does not hold it, as
+  grey does not hold red, the image is brought to sRGB.
+  """
+  if profile and (grey or not icc.is_srgb(profile)):
+    own = icc.from_srgb(colour, profile)
+    if own is None:
+      shown = icc.to_srgb(rgba.convert("L" if grey else "RGB"), profile)
+      shown.putalpha(rgba.getchannel("A"))
+      rgba, profile = shown, None
+    colour = own or colour
   canvas = Image.new("RGBA", rgba.size, (*colour, 255))
   canvas.alpha_composite(rgba)
-  return canvas, colour
+  return canvas, profile

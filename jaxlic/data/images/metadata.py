@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from jaxlic.data.images import boxes, directories, exif, pictures, tiff, xmp
+from jaxlic.data.images import (
+  boxes,
+  directories,
+  exif,
+  pictures,
+  png,
+  tiff,
+  xmp,
+)
 from jaxlic.data.images.opening import reason
 from jaxlic.data.images.photo import Photo
 
@@ -141,6 +149,9 @@ def _beside(image: Image.Image, data: bytes, packet: bytes) -> tuple[str, ...]:
     notes = pictures.notes_items(data)
   elif image.format == "TIFF":
     notes = tiff.notes(image)
+  elif image.format == "PNG" and not image.info.get("icc_profile"):
+    if any(name == b"iCCP" for name, _ in png.chunks(data)):
+      notes = ("a damaged ICC profile was left out",)
   elif image.format == "JXL" and any(
     k == b"brob" for k, _ in boxes.boxes(data)
   ):

@@ -9,12 +9,10 @@ References:
   and data structure", 8.3, 8.4, 10.18 and annex E.
 """
 
-import io
 import struct
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms
 
 from jaxlic.errors import JaxlicError
 
@@ -80,27 +78,6 @@ def make(name: str, gamut: Gamut, curve: Curve, *, grey: bool) -> bytes:
     columns = map(_xyz, matrix.T)
     tags |= dict(zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True))
   return _profile(b"GRAY" if grey else b"RGB ", tags)
-
-
-def is_srgb(profile: bytes) -> bool:
-  """Returns whether a profile shows sRGB's colours, to one step of 8 bits."""
-  steps = np.linspace(0, 255, 9).round().astype(np.uint8)
-  if profile[16:20] == b"GRAY":
-    cube = np.arange(256, dtype=np.uint8)[None]
-  else:
-    cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(1, -1, 3)
-  try:
-    shown = ImageCms.profileToProfile(
-      Image.fromarray(cube),
-      io.BytesIO(profile),
-      ImageCms.createProfile("sRGB"),
-      outputMode="RGB",
-      renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-    )
-  except ImageCms.PyCMSError:
-    return False
-  wanted = np.asarray(Image.fromarray(cube).convert("RGB"), int)
-  return bool(np.abs(np.asarray(shown, int) - wanted).max() <= 1)
 
 
 def _to_d50(name: str, gamut: Gamut) -> tuple[np.ndarray, np.ndarray]:

@@ -34,7 +34,9 @@ def read(
   cHRM, cICP, nclx) become an ICC profile. CMYK becomes sRGB, through its ICC
   profile if there is one, else as the complement of its inks; so does CIELAB,
   of D50, and YCbCr is that of JFIF. A profile that describes another colour
-  space than the pixels is left out.
+  space than the pixels is left out, and so is a damaged one, but that of CMYK
+  is refused. `background` is a colour of sRGB: it is converted to the file's
+  space. Grey over a colour becomes sRGB, through its profile.
 
   TIFF may be planar, tiled, of any compression that Pillow knows, grey of 1 to
   16 bits where black or white is zero, or of a palette. Signed samples of 8 or

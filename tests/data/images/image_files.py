@@ -10,8 +10,26 @@ from PIL import ImageCms
 RGB = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
 GREY = RGB[..., 0]
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-# The reader looks at bytes 16..19, the colour space, and copies the rest.
-GRAY = SRGB[:16] + b"GRAY" + SRGB[20:]
+# sRGB's with red and green exchanged.
+SWAPPED = SRGB.replace(b"rXYZ", b"tmp.").replace(b"gXYZ", b"rXYZ")
+SWAPPED = SWAPPED.replace(b"tmp.", b"gXYZ")
+
+
+def make_gray(gamma):
+  """An ICC profile of grey by hand: ICC.1:2001, a curve of one gamma."""
+  d50 = bytes.fromhex("0000f6d6000100000000d32d")
+  curve = b"curv" + struct.pack(">4xIH2x", 1, round(256 * gamma))
+  white = b"XYZ " + bytes(4) + d50
+  start = 128 + 4 + 2 * 12
+  size = start + len(curve) + len(white)
+  header = struct.pack(">I4x", size) + bytes.fromhex("02400000")
+  header += b"mntrGRAYXYZ " + bytes(12) + b"acsp" + bytes(28) + d50
+  table = struct.pack(">I4sII", 2, b"kTRC", start, len(curve))
+  table += struct.pack(">4sII", b"wtpt", start + len(curve), len(white))
+  return header.ljust(128, b"\0") + table + curve + white
+
+
+GRAY = make_gray(1.0)
 
 
 def encode(image, kind="PNG", **options):

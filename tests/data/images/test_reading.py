@@ -1,4 +1,5 @@
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -6,11 +7,16 @@ from PIL import Image
 
 from jaxlic.data import images
 from jaxlic.errors import JaxlicError
-from tests.data.images.image_files import GRAY, GREY, RGB, SRGB, encode
+from tests.data.images.image_files import (
+  GRAY,
+  GREY,
+  RGB,
+  SRGB,
+  SWAPPED,
+  encode,
+  make_chunk,
+)
 
-# sRGB's with red and green exchanged.
-SWAPPED = SRGB.replace(b"rXYZ", b"tmp.").replace(b"gXYZ", b"rXYZ")
-SWAPPED = SWAPPED.replace(b"tmp.", b"gXYZ")
 LOSSLESS = ("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {}), ("BMP", {})
 
 
@@ -157,3 +163,32 @@ def test_a_profile_left_out_is_told(mode, profile):
 def test_a_profile_that_says_nothing_new_is_not_told(mode, profile):
   file = encode(Image.fromarray(RGB).convert(mode), icc_profile=profile)
   assert images.read(file).notes == ()
+
+
+def _png_with_iccp(content):
+  file = encode(Image.fromarray(RGB))
+  return file[:33] + make_chunk(b"iCCP", b"x\0\0" + content) + file[33:]
+
+
+@pytest.mark.parametrize("lost", [4, 20, 100, 300])
+def test_a_cut_profile_is_left_out_and_told(lost):
+  photo = images.read(_png_with_iccp(zlib.compress(SWAPPED)[:-lost]))
+  kept = photo.icc_profile == SWAPPED
+  assert kept or photo.icc_profile is None
+  assert photo.notes == (
+    () if kept else ("a damaged ICC profile was left out",)
+  )
+
+
+def test_garbage_in_the_place_of_a_profile_is_told():
+  photo = images.read(_png_with_iccp(b"garbage"))
+  assert photo.notes == ("a damaged ICC profile was left out",)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "TIFF"])
+def test_a_profile_of_zeros_is_left_out_and_told(kind):
+  broken = SWAPPED[:200].ljust(len(SWAPPED), b"\0")
+  file = encode(Image.fromarray(RGB), kind, icc_profile=broken)
+  photo = images.read(file)
+  assert photo.icc_profile is None
+  assert photo.notes == ("a damaged ICC profile was left out",)

@@ -7,8 +7,10 @@ from PIL import Image
 from jaxlic.data import images
 from jaxlic.errors import JaxlicError
 from tests.data.images.image_files import (
+  GRAY,
   GREY,
   RGB,
+  SWAPPED,
   encode,
   make_chunk,
   make_png,
@@ -112,3 +114,48 @@ def test_a_background_that_is_no_colour_is_refused():
   file = encode(Image.fromarray(_set_alpha(0)))
   with pytest.raises(JaxlicError, match="got 'nocolour'; try white"):
     images.read(file, background="nocolour")
+
+
+def _linear_grey(**chunks):
+  """Samples 0, 50 and 200 of linear light."""
+  extra = make_chunk(b"gAMA", struct.pack(">I", 100_000))
+  for name, content in chunks.items():
+    extra += make_chunk(name.encode(), content)
+  raw = bytes([0, 0, 50, 200])
+  return make_png(3, 1, bits=8, colour=0, raw=raw, extra=extra)
+
+
+def test_grey_of_a_profile_shows_its_greys_over_a_colour():
+  photo = images.read(_linear_grey(tRNS=b"\0\xc8"), background="red")
+  # IEC 61966-2-1: 1.055 (50/255)**(1/2.4) - 0.055 is 122.6 of 255.
+  wanted = [[0, 0, 0], [123, 123, 123], [255, 0, 0]]
+  np.testing.assert_allclose(photo.pixels[0], wanted, atol=1)
+  assert photo.icc_profile is None and not photo.grey
+
+
+def test_a_grey_background_is_converted_to_the_picture_s_space():
+  photo = images.read(_linear_grey(tRNS=b"\0\xc8"), background="#7b7b7b")
+  # The inverse of the above: 123 is 50.4 of 255 of the light.
+  np.testing.assert_allclose(photo.pixels[0, :, 0], [0, 50, 50], atol=1)
+  assert photo.grey and photo.icc_profile
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_a_stored_profile_counts_under_a_background(mode):
+  profile = GRAY if mode == "LA" else SWAPPED
+  file = encode(Image.new(mode, (2, 2)), icc_profile=profile)
+  photo = images.read(file, background="red")
+  # To the other profile red is what it calls green.
+  wanted = [255, 0, 0] if mode == "LA" else [0, 255, 0]
+  np.testing.assert_allclose(photo.pixels[0, 0], wanted, atol=1)
+  assert photo.icc_profile == (None if mode == "LA" else SWAPPED)
+
+
+@pytest.mark.parametrize("background", ["white", "black"])
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_white_and_black_backgrounds_are_those_of_the_profile(mode, background):
+  profile = GRAY if mode == "LA" else SWAPPED
+  file = encode(Image.new(mode, (2, 2)), icc_profile=profile)
+  photo = images.read(file, background=background)
+  assert (photo.pixels == (255 if background == "white" else 0)).all()
+  assert photo.icc_profile == profile
