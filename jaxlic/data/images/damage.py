@@ -23,13 +23,12 @@ Silent, and read as if nothing were:
 """
 
 import io
-import zlib
 
 import simplejpeg
 from PIL import Image
 
-from jaxlic.data.images import apart, tails
-from jaxlic.data.images.opening import damaged
+from jaxlic.data.images import apart, png, tails
+from jaxlic.data.images.opening import NO_DAMAGE, damaged, reason
 from jaxlic.errors import JaxlicError, one_line
 
 # What libjpeg's warnings on coded data start with; its others are on headers.
@@ -51,11 +50,14 @@ def load(
 
   Raises:
     JaxlicError: If nothing can be decoded, or not all and `salvage` is False.
+    apart.ProcessError: If the system lacks what decoding needs.
   """
   try:
     report = _decode(image, data) or _judge(image, data)
+  except NO_DAMAGE:
+    raise
   except Exception as error:  # each plugin raises its own kinds
-    report = one_line(error)
+    report = reason(error)
     image = _rest(name, data, error) if salvage else image
   if report and not salvage:
     raise JaxlicError(
@@ -69,6 +71,8 @@ def completed(data: bytes) -> tuple[bytes, tuple[str, ...]]:
   """Returns a file that was cut as one that can be opened, and notes on it."""
   if data.startswith(b"\xff\xd8"):
     return data + b"\xff\xd9", ()  # nothing is lost if only that is missing
+  if data.startswith(png.SIGNATURE):
+    return png.without_damage(data)
   missing = tails.missing_bytes(data)
   # Sizes may be as wrong as the rest.
   if not 0 < missing <= 4 * len(data):
@@ -78,11 +82,14 @@ def completed(data: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 def _decode(image: Image.Image, data: bytes) -> str | None:
   """Decodes an image in place; returns what libtiff reports."""
+  if image.format == "TIFF":
+    image.load_end = lambda: None  # it would turn them upright
   if not image.tile or image.tile[0][0] != "libtiff":
-    image.load()
+    _load(image)
     return None
   samples, reports = apart.tiff_samples(data)
-  # In the file's place, as tags are read from there once more.
+  # In the file's place, as tags are read from there once more. All of this is
+  # Pillow's own affair: it is so in 13.0.
   (tile,) = image.tile
   image.tile = [
     tile._replace(codec_name="raw", offset=len(data), args=(image.mode, 0, 1))
@@ -90,16 +97,22 @@ def _decode(image: Image.Image, data: bytes) -> str | None:
   image.use_load_libtiff = False
   image.fp = io.BytesIO(data + samples)
   image.decodermaxblock = max(len(samples), 1)  # at once
-  image.load()
+  _load(image)
   return one_line(Exception(reports[0])).rstrip(".") if reports else None
+
+
+def _load(image: Image.Image) -> None:
+  image.load()
+  if image.format == "TIFF":
+    image._size = image.im.size  # as stored; it was that of upright pixels
 
 
 def _rest(name: str, data: bytes, error: Exception) -> Image.Image:
   """What can be decoded of an image that Pillow refuses."""
-  png, _ = apart.whole_png(data)
-  if not png:
+  whole, _ = apart.whole(data)
+  if not whole:
     raise damaged(name, error) from error
-  image = Image.open(io.BytesIO(png))
+  image = Image.open(io.BytesIO(whole))
   image.load()
   return image
 
@@ -121,14 +134,9 @@ def _judge(image: Image.Image, data: bytes) -> str | None:
 
 def _judge_png(data: bytes) -> str | None:
   # Pillow looks at no IDAT's check, nor at zlib's once all rows are there.
-  at, view = 8, memoryview(data)
-  while at + 12 <= len(data):
-    end = at + 8 + int.from_bytes(data[at : at + 4])
-    if data[at + 4 : at + 8] == b"IDAT" and (
-      zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4])
-    ):
-      return f"the PNG chunk at byte {at} fails its check"
-    at = end + 4
+  for chunk in png.walk(data):
+    if chunk.name == b"IDAT" and not chunk.sound:
+      return f"the PNG chunk at byte {chunk.start} fails its check"
   return None
 
 

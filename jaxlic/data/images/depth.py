@@ -4,6 +4,9 @@ Pillow opens deep colour as 8 bits without a word, so the true depth is read
 from the file. Deep grey it keeps, and leaves the rounding to us.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from PIL import Image
 
@@ -73,17 +76,23 @@ def bits(image: Image.Image, data: bytes) -> int:
   return _MODE_BITS.get(image.mode[0], 8)
 
 
-def reduce(name: str, image: Image.Image) -> Image.Image:
+def reduce(
+  name: str, image: Image.Image, tags: Mapping[int, Any]
+) -> Image.Image:
   """Returns a decoded image with deep grey samples rounded to 8 bits.
 
   Black and white stay what they are. Deep colour was reduced by Pillow.
+
+  Args:
+    name: What the error calls the file.
+    image: The image.
+    tags: Those of the TIFF that it was decoded from, else empty.
 
   Raises:
     JaxlicError: If the samples are outside the range of their type.
   """
   if not image.mode.startswith(("I", "F")):
     return image
-  tags = getattr(image, "tag_v2", {})
   samples = np.asarray(image)
   if image.mode == "F":
     top, samples = 1.0, samples.astype(np.float64)

@@ -14,12 +14,13 @@ from typing import NamedTuple
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 # Bytes per value of types 1 to 13.
 _SIZES = 0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4
-_SHORT = 3
+_BYTE, _SHORT, _LONG = 1, 3, 4
 _ORIENTATION, _EXIF, _GPS, _INTEROP = 0x112, 0x8769, 0x8825, 0xA005
 _STRIPS, _STRIP_BYTES, _JPEG, _JPEG_BYTES = 0x111, 0x117, 0x201, 0x202
 
 
 class _Entry(NamedTuple):
+  kind: int
   place: int  # of its 12 bytes
   start: int  # of its values
   size: int  # of its values, in bytes
@@ -47,6 +48,26 @@ def upright(exif: bytes) -> bytes | None:
     return _edit(exif, order, main)
   except struct.error as error:
     raise ValueError("a directory lies outside") from error
+
+
+def orientation(exif: bytes) -> int | None:
+  """Returns 1..8 as EXIF says, 1 for other values; None if it says nothing.
+
+  The first value counts, of whatever type: `upright` makes it 1.
+  """
+  try:
+    order, main = _main(exif)
+  except ValueError:
+    return None
+  if _ORIENTATION not in main.entries:
+    return None
+  entry = main.entries[_ORIENTATION]
+  letter = {_BYTE: "B", _LONG: "I"}.get(entry.kind, "H")
+  try:
+    (value,) = struct.unpack_from(order + letter, exif, entry.start)
+  except struct.error:
+    return 1
+  return value if 1 <= value <= 8 else 1
 
 
 def without_orientation(exif: bytes) -> bytes:
@@ -106,7 +127,8 @@ def _directory(exif: bytes, order: str, start: int) -> _Directory:
     size = values * (_SIZES[kind] if kind < len(_SIZES) else 0)
     letter = "H2x" if kind == _SHORT else "I"
     (value,) = struct.unpack_from(f"{order}{letter}", exif, place + 8)
-    entries[tag] = _Entry(place, place + 8 if size <= 4 else value, size, value)
+    at = place + 8 if size <= 4 else value
+    entries[tag] = _Entry(kind, place, at, size, value)
   link_place = start + 2 + 12 * count
   # Some writers end with the last entry.
   link = exif[link_place : link_place + 4].ljust(4, b"\0")

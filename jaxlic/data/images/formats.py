@@ -1,13 +1,12 @@
 """HEIC and JPEG XL, by packages that are imported when such a file comes."""
 
-import contextlib
 import importlib
 import io
 from types import ModuleType
 
 from PIL import Image
 
-from jaxlic.data.images import boxes, exif, jxl, xmp
+from jaxlic.data.images import boxes, jxl
 from jaxlic.errors import JaxlicError
 
 PEEK = 64  # bytes, in which the brands of a file are
@@ -45,29 +44,15 @@ def open_heic(name: str, file: io.BufferedIOBase) -> Image.Image:
   return package.HeifImageFile(file)
 
 
-def open_jxl(
-  name: str, file: io.BufferedIOBase, *, max_pixels: int
-) -> Image.Image:
+def open_jxl(name: str, file: io.BufferedIOBase) -> Image.Image:
   """Returns a JPEG XL image, which its package decodes at once.
 
   Raises:
-    JaxlicError: If the package that reads it is missing, its header is damaged,
-      or says that it has several frames or more pixels.
+    JaxlicError: If the package that reads it is missing.
     Exception: The package's own kinds, of damage.
   """
   package = _package(name, "JPEG XL", "pillow_jxl")
   data = file.read()
-  header = jxl.header(name, data)
-  if header.height * header.width > max_pixels:
-    raise JaxlicError(
-      f"{name}: images have at most {max_pixels} pixels, this one"
-      f" {header.width}x{header.height}; crop or scale it"
-    )
-  if header.animated:
-    raise JaxlicError(
-      f"{name}: only single images are read, this file holds several frames;"
-      " save one as PNG"
-    )
   try:
     image = package.JpegXLImagePlugin.JXLImageFile(io.BytesIO(data))
   except RuntimeError as error:  # it advises to build libjxl
@@ -77,16 +62,16 @@ def open_jxl(
   if not image.jpeg:
     stored = dict(boxes.boxes(data))
     image.info |= {"exif": _box_exif(image), "xmp": stored.get(b"xml ", b"")}
-    forget_orientation(image)
   return image
 
 
-def forget_orientation(image: Image.Image) -> None:
-  """Makes EXIF and XMP say upright, for the decoder has turned the pixels."""
-  for key, edit in (("exif", exif.upright), ("xmp", xmp.upright)):
-    # What is damaged is left to the reader of metadata, who tells.
-    with contextlib.suppress(ValueError):
-      image.info[key] = edit(image.info[key])
+def check_jxl(name: str) -> None:
+  """Refuses JPEG XL if the package that reads it is missing.
+
+  Raises:
+    JaxlicError: If it is.
+  """
+  _package(name, "JPEG XL", "pillow_jxl")
 
 
 def _box_exif(image: Image.Image) -> bytes:

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image
 
@@ -23,6 +23,7 @@ MAX_BYTES = directories.MAX_BYTES
 _PREFIX = b"Exif\0\0"
 # IPTC's record in Photoshop's blocks of JPEG, and its tag in TIFF.
 _IPTC_BLOCK, _IPTC_TAG = 0x0404, 33723
+_ORIENTATION_TAG = 274
 
 
 class Metadata(NamedTuple):
@@ -31,6 +32,7 @@ class Metadata(NamedTuple):
   exif: bytes | None
   xmp: bytes | None
   notes: tuple[str, ...]  # what the file had and this has not, a line each
+  orientation: int  # 1..8, that of the pixels as Pillow decodes them
 
 
 def read(image: Image.Image, data: bytes) -> Metadata:
@@ -38,10 +40,12 @@ def read(image: Image.Image, data: bytes) -> Metadata:
 
   Orientation becomes 1, and a thumbnail is left out. A TIFF's EXIF is made of
   its descriptive tags. Damaged EXIF, and either above `MAX_BYTES`, are left out
-  with a note, and so are pictures beside the photograph.
+  with a note, and so are pictures beside the photograph. Of orientations EXIF's
+  counts before XMP's.
 
   Args:
-    image: The image, opened but not decoded.
+    image: The image, as its plugin opened it; decoded if it is a PNG, as EXIF
+      may follow the pixels.
     data: The file's bytes, empty if there is no file.
   """
   packet, xmp_damage = _stored_xmp(image)
@@ -53,9 +57,10 @@ def read(image: Image.Image, data: bytes) -> Metadata:
     *xmp_damage,
     *exif_notes,
     *xmp_notes,
-    *_beside(image, data, packet),
+    *beside(image, data, packet),
   )
-  return Metadata(kept_exif, kept_xmp, notes)
+  turn = _orientation(image, stored, packet)
+  return Metadata(kept_exif, kept_xmp, notes, turn)
 
 
 def attach(photo: Photo, kept: Metadata) -> Photo:
@@ -118,6 +123,25 @@ def _bytes_of(image: Image.Image) -> bytes:
     raise ValueError(f"a tag of another type: {reason(error)}") from error
 
 
+def _orientation(image: Image.Image, stored: bytes, packet: bytes) -> int:
+  jxl = image.format == "JXL" and not getattr(image, "jpeg", False)
+  if image.format == "HEIF" or jxl:
+    return 1  # the decoder turned them
+  if image.format == "TIFF":
+    found = _number(getattr(image, "tag_v2", {}).get(_ORIENTATION_TAG))
+  else:
+    found = exif.orientation(stored)
+  if image.format == "AVIF":
+    return found or 1  # irot and imir, which Pillow puts into EXIF
+  return found or xmp.orientation(packet) or 1
+
+
+def _number(value: Any) -> int | None:
+  """The first value of a tag of any type, as 1..8."""
+  first = value[0] if isinstance(value, bytes | tuple) and value else value
+  return None if value is None else int(first) if first in range(1, 9) else 1
+
+
 def _tiff_exif(image: Image.Image, data: bytes) -> bytes:
   """EXIF of a TIFF's descriptive fields, in its file or as Pillow has them."""
   if not directories.DESCRIPTIVE & image.tag_v2.keys():
@@ -140,8 +164,14 @@ def _raw_profile(image: Image.Image, name: str) -> bytes | None:
   return bytes.fromhex("".join(text.split("\n")[3:])) if text else None
 
 
-def _beside(image: Image.Image, data: bytes, packet: bytes) -> tuple[str, ...]:
-  """Notes on pictures and metadata that are not read."""
+def beside(image: Image.Image, data: bytes, packet: bytes) -> tuple[str, ...]:
+  """Returns notes on pictures and metadata that are not read.
+
+  Args:
+    image: As for `read`.
+    data: The file's bytes, empty if there is no file.
+    packet: Its XMP.
+  """
   notes = ()
   if image.format in ("JPEG", "MPO"):
     notes = pictures.notes_jpeg(data, packet)

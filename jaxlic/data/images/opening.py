@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from jaxlic.data.images import formats
+from jaxlic.data.images import apart, formats, jxl
 from jaxlic.errors import JaxlicError, one_line
 
 MAX_PIXELS = 2**26
@@ -18,6 +18,9 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 # It warns of large images and damaged metadata, both of which are judged here.
 # Once and for all, as filters set during a read are not safe in threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+
+# What says nothing of a file, and passes every border.
+NO_DAMAGE = (JaxlicError, MemoryError, apart.ProcessError)
 
 _FORMATS = "PNG JPEG WEBP AVIF TIFF BMP GIF PPM".split()
 
@@ -33,7 +36,7 @@ def check_header(path: str | os.PathLike) -> None:
   """
   try:
     with open(path, "rb") as file:
-      open_image(os.fspath(path), file)
+      _header_size(os.fspath(path), file)
   except OSError as error:
     raise JaxlicError(
       f"{path}: cannot read ({error.strerror}); check its permissions"
@@ -46,8 +49,7 @@ def header_size(name: str, data: bytes) -> tuple[int, int]:
   Raises:
     JaxlicError: As `check_header` does.
   """
-  image = open_image(name, io.BytesIO(data))
-  return image.height, image.width
+  return _header_size(name, io.BytesIO(data))
 
 
 def named_bytes(source: str | os.PathLike | bytes) -> tuple[str, bytes]:
@@ -90,7 +92,7 @@ def open_image(name: str, file: io.BufferedIOBase) -> Image.Image:
     # MPO is the JPEG of phones that append a second picture (depth, gain map);
     # the photograph is its first.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-  except (JaxlicError, MemoryError):
+  except NO_DAMAGE:
     raise
   except Image.UnidentifiedImageError as error:
     raise JaxlicError(
@@ -129,6 +131,29 @@ def check_size(name: str, width: int, height: int) -> None:
     )
 
 
+def _header_size(name: str, file: io.BufferedIOBase) -> tuple[int, int]:
+  """Height and width as stored; JPEG XL, which opens decoded, stays closed."""
+  kind = formats.kind(file.read(formats.PEEK))
+  file.seek(0)
+  if kind == "JPEG XL":
+    header = _check_jxl(name, file.read())
+    return header.height, header.width
+  image = open_image(name, file)
+  return image.height, image.width
+
+
+def _check_jxl(name: str, data: bytes) -> jxl.Header:
+  formats.check_jxl(name)
+  header = jxl.header(name, data)
+  check_size(name, header.width, header.height)
+  if header.animated:
+    raise JaxlicError(
+      f"{name}: only single images are read, this file holds several frames;"
+      " save one as PNG"
+    )
+  return header
+
+
 def is_read(format_name: str) -> bool:
   """Returns whether `open_image` knows what Pillow calls so."""
   return format_name in (*_FORMATS, "MPO", "HEIF", "JXL")
@@ -140,7 +165,9 @@ def _open(name: str, file: io.BufferedIOBase) -> Image.Image:
   if kind == "HEIC":
     return formats.open_heic(name, file)
   if kind == "JPEG XL":
-    return formats.open_jxl(name, file, max_pixels=MAX_PIXELS)
+    _check_jxl(name, file.read())
+    file.seek(0)
+    return formats.open_jxl(name, file)
   return Image.open(file, formats=_FORMATS)
 
 

@@ -7,16 +7,26 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile
 
-from jaxlic.data.images import colour, depth, info, metadata, png, tiff
+from jaxlic.data.images import (
+  colour,
+  depth,
+  formats,
+  info,
+  metadata,
+  png,
+  tiff,
+  turning,
+)
 from jaxlic.data.images.flattening import flatten
 from jaxlic.data.images.opening import (
+  NO_DAMAGE,
   check_size,
   damaged,
   is_read,
   open_image,
 )
 from jaxlic.data.images.photo import Photo
-from jaxlic.data.images.reading import read, upright
+from jaxlic.data.images.reading import read
 from jaxlic.errors import JaxlicError
 
 _NAME = "image"
@@ -53,7 +63,7 @@ def from_pil(
   """
   try:
     return _read(image, background, reduce_depth=reduce_depth)
-  except (JaxlicError, MemoryError):
+  except NO_DAMAGE:
     raise
   except Exception as error:  # plugins and `info` may say anything
     raise damaged(_NAME, error) from error
@@ -104,6 +114,8 @@ def _undecoded(image: Image.Image) -> bytes:
     file.seek(place)
   except (OSError, ValueError):  # closed, or a pipe
     return b""
+  if formats.kind(data[: formats.PEEK]) == "JPEG XL":
+    return data  # which knows no draft, and opens decoded
   fresh = open_image(_NAME, io.BytesIO(data))
   # `draft` may have asked for another size or mode.
   same = (fresh.size, fresh.mode) == (image.size, image.mode)
@@ -123,7 +135,7 @@ def _decoded(
   if image.format == "TIFF":
     tiff.check(_NAME, image)
   kept = metadata.read(image, b"")
-  turned = _settled(image, data)
+  turned = _settled(image, data, _orientation(image, kept))
   photo = flatten(_NAME, turned, profile=profile, background=background)
   return metadata.attach(photo, kept)
 
@@ -144,12 +156,23 @@ def _named_file(image: Image.Image) -> tuple[Image.Image | None, bytes]:
   return (fresh, data) if same else (None, b"")
 
 
-def _settled(image: Image.Image, data: bytes) -> Image.Image:
+def _orientation(image: Image.Image, kept: metadata.Metadata) -> int:
+  """Where EXIF was set in Python it counts; Pillow turns TIFF in decoding."""
+  if image.format in ("AVIF", "HEIF", "JXL"):
+    return kept.orientation
+  try:
+    stated = image.getexif().get(274)
+  except (ValueError, SyntaxError):  # damaged, which `kept` tells
+    stated = None
+  if isinstance(stated, int) and 1 <= stated <= 8:
+    return stated
+  return 1 if image.format == "TIFF" else kept.orientation
+
+
+def _settled(image: Image.Image, data: bytes, orientation: int) -> Image.Image:
   """A copy of 8 bits, upright, with what Pillow takes amiss mended."""
-  reduced = depth.reduce(_NAME, image)
-  # libjxl has turned all but JPEGs that were compressed once more.
-  done = image.format == "JXL" and not image.jpeg
-  turned = reduced.copy() if done else upright(reduced)
+  reduced = depth.reduce(_NAME, image, getattr(image, "tag_v2", {}))
+  turned = turning.upright(reduced, orientation)
   if turned is image:
     turned = image.copy()
   if image.format == "PNG" and data:

@@ -1,26 +1,65 @@
 """What Pillow does not tell of a PNG: its chunks, its exact transparency."""
 
 import struct
+import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 
-_SIGNATURE = 8  # bytes
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_ANCILLARY = 0x20  # the bit of a name's first letter, PNG 3, 5.4
+
+
+class Chunk(NamedTuple):
+  """A piece of a file."""
+
+  start: int  # of its 12 bytes and content
+  name: bytes
+  content: bytes
+  sound: bool  # by its check
+
+
+def walk(data: bytes) -> Iterator[Chunk]:
+  """Yields the chunks of a file; one that is cut is not sound."""
+  start = len(SIGNATURE)
+  while start + 8 <= len(data):
+    size, name = struct.unpack_from(">I4s", data, start)
+    stop = start + 8 + size
+    content = data[start + 8 : stop]
+    check = zlib.crc32(content, zlib.crc32(name))
+    yield Chunk(start, name, content, data[stop : stop + 4] == _u32(check))
+    start = stop + 4
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
   """Yields names and contents of the chunks before the pixels.
 
-  Stops where the file is cut; checks are Pillow's affair.
+  Checks are Pillow's affair.
   """
-  start = _SIGNATURE
-  while start + 8 <= len(data):
-    size, name = struct.unpack_from(">I4s", data, start)
-    if name == b"IDAT":
+  for chunk in walk(data):
+    if chunk.name == b"IDAT":
       return
-    yield name, data[start + 8 : start + 8 + size]
-    start += 12 + size
+    yield chunk.name, chunk.content
+
+
+def without_damage(data: bytes) -> tuple[bytes, tuple[str, ...]]:
+  """Returns a file without damaged chunks that pixels do not need, and notes.
+
+  Pillow would refuse it for them.
+  """
+  notes = ()
+  for chunk in reversed(list(walk(data))):
+    if not chunk.sound and chunk.name[0] & _ANCILLARY:
+      stop = chunk.start + 12 + len(chunk.content)
+      data = data[: chunk.start] + data[stop:]
+      name = chunk.name.decode(errors="replace")
+      notes = (f"a damaged PNG chunk, {name}, was left out", *notes)
+  return data, notes
+
+
+def _u32(value: int) -> bytes:
+  return struct.pack(">I", value)
 
 
 def transparency(image: Image.Image, data: bytes) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 import io
 import os
 
-from PIL import Image, ImageOps
-
 from jaxlic.data.images import (
   colour,
   damage,
@@ -13,11 +11,16 @@ from jaxlic.data.images import (
   metadata,
   png,
   tiff,
+  turning,
 )
 from jaxlic.data.images.flattening import flatten
-from jaxlic.data.images.opening import damaged, named_bytes, open_image
+from jaxlic.data.images.opening import (
+  NO_DAMAGE,
+  damaged,
+  named_bytes,
+  open_image,
+)
 from jaxlic.data.images.photo import Photo
-from jaxlic.errors import JaxlicError
 
 
 def read(
@@ -51,6 +54,7 @@ def read(
     salvage: Take what is left of a damaged picture, and tell so in `notes`.
 
   Raises:
+    apart.ProcessError: If the system lacks what decoding a TIFF needs.
     JaxlicError: If there is no such file, or it holds no whole image of a known
       format, more than `MAX_PIXELS` pixels, several frames, alpha without
       `background`, more than 8 bits without `reduce_depth`, colours that 8 bits
@@ -66,7 +70,7 @@ def read(
       reduce_depth=reduce_depth,
       salvage=salvage,
     )
-  except (JaxlicError, MemoryError):
+  except NO_DAMAGE:
     raise
   except Exception as error:  # plugins and tags may say anything
     raise damaged(name, error) from error
@@ -85,23 +89,16 @@ def _read(
   odd = info.settle(image)
   depth.check(name, image, data, reduce_depth=reduce_depth)
   profile = colour.profile(name, image, data)
-  kept = metadata.read(image, data)
   if image.format == "TIFF":
     tiff.check(name, image)
   decoded, lost = damage.load(name, image, data, salvage=salvage)
+  kept = metadata.read(image, data)
   if image.format == "PNG":
     decoded.info |= png.transparency(image, data)
   if image.format == "TIFF":
     tiff.expand_palette(decoded, image.tag_v2)
-  decoded = upright(depth.reduce(name, decoded))
+  decoded = depth.reduce(name, decoded, getattr(image, "tag_v2", {}))
+  decoded = turning.upright(decoded, kept.orientation)
   photo = flatten(name, decoded, profile=profile, background=background)
   photo = metadata.attach(photo, kept)
   return photo._replace(notes=photo.notes + odd + cut + lost)
-
-
-def upright(image: Image.Image) -> Image.Image:
-  """Returns a decoded image turned as its EXIF says."""
-  try:
-    return ImageOps.exif_transpose(image)
-  except Exception:  # damaged EXIF says nothing of the orientation
-    return image

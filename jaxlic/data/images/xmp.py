@@ -8,6 +8,7 @@ References:
   format", and "Motion photo format".
 """
 
+import itertools
 import re
 from xml.dom import minidom
 from xml.parsers.expat import ExpatError
@@ -26,7 +27,19 @@ _NOTE = "http://ns.adobe.com/xmp/note/"
 _EXTENDED = b"HasExtendedXMP"
 _MAX_EDITED_BYTES = 2**20  # a tree takes many times as much
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-_ORIENTATION = rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[0-9]"
+_TIFF_PREFIX = re.compile(
+  rb"xmlns:([\w.-]+)\s*=\s*[\"']http://ns\.adobe\.com/tiff/1\.0/[\"']"
+)
+_MOST_PREFIXES = 4
+
+
+def orientation(packet: bytes) -> int | None:
+  """Returns 1..8 as XMP says, 1 for other values; None if it says nothing."""
+  match = _orientation(packet).search(packet)
+  if not match:
+    return None
+  digits = match[2].lstrip(b"0")
+  return int(digits) if len(digits) == 1 and digits < b"9" else 1
 
 
 def upright(packet: bytes) -> bytes | None:
@@ -35,11 +48,26 @@ def upright(packet: bytes) -> bytes | None:
   Raises:
     ValueError: If it describes other pictures, and is no sound XML.
   """
-  packet = re.sub(_ORIENTATION, rb"\g<1>1", packet.rstrip(b"\0"))
+  packet = packet.rstrip(b"\0")
+  packet = _orientation(packet).sub(rb"\g<1>1", packet)
   foreign = (*GAIN_MAPS, *_CONTAINERS, *(m.encode() for m in _MOTION))
   if any(mark in packet for mark in (*foreign, _EXTENDED)):
     return _without_pictures(packet)
   return packet or None
+
+
+def _orientation(packet: bytes) -> re.Pattern[bytes]:
+  """What finds an orientation, as an attribute or an element, and its number.
+
+  The namespace's usual prefix counts where none is declared, too.
+  """
+  declared = itertools.islice(_TIFF_PREFIX.finditer(packet), _MOST_PREFIXES)
+  prefixes = {b"tiff", *(re.escape(match[1]) for match in declared)}
+  return re.compile(
+    rb"((?<![\w.-])(?:"
+    + b"|".join(sorted(prefixes))
+    + rb"):Orientation\s*(?:=\s*[\"']|>)\s*)([0-9]+)"
+  )
 
 
 def _without_pictures(packet: bytes) -> bytes | None:

@@ -1,15 +1,17 @@
 import base64
 import io
 import re
+import subprocess
 from concurrent import futures
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 
 from jaxlic.data import images
-from jaxlic.errors import JaxlicError
-from tests.data.images.image_files import encode
+from jaxlic.errors import JaxlicError, explain
+from tests.data.images.exif_bytes import make_exif
+from tests.data.images.image_files import encode, make_chunk
 
 
 def _textured(height, width):
@@ -308,3 +310,101 @@ def test_cut_images_are_refused_and_salvaged(kind):
 def test_what_holds_no_picture_is_not_salvaged(file):
   with pytest.raises(JaxlicError, match="not an image of a known format"):
     images.read(file, salvage=True)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP"])
+def test_lack_of_memory_is_no_damage(monkeypatch, kind):
+  def refuse(*args):
+    raise MemoryError
+
+  file = encode(PHOTO, kind)
+  monkeypatch.setattr("PIL.ImageFile.ImageFile.load", refuse)
+  for salvage in (False, True):
+    with pytest.raises(MemoryError):
+      images.read(file, salvage=salvage)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
+@pytest.mark.parametrize("error", [EOFError, AssertionError])
+def test_an_error_without_words_is_damage(monkeypatch, kind, error):
+  def refuse(*args):
+    raise error
+
+  file = encode(PHOTO, kind)
+  monkeypatch.setattr("PIL.ImageFile.ImageFile.load", refuse)
+  with pytest.raises(JaxlicError, match=rf"damaged \({error.__name__}\)"):
+    images.read(file)
+
+
+def _no_process(*args, **options):
+  raise BlockingIOError(11, "Resource temporarily unavailable")
+
+
+def _killed(*args, **options):
+  return subprocess.CompletedProcess(args, -9, b"", b"")
+
+
+@pytest.mark.parametrize(
+  ("run", "match"), [(_no_process, "temporarily"), (_killed, "ended with -9")]
+)
+@pytest.mark.parametrize("salvage", [False, True])
+def test_a_process_that_cannot_run_is_no_damage(
+  monkeypatch, run, match, salvage
+):
+  monkeypatch.setattr("subprocess.run", run)
+  with pytest.raises(OSError, match=match) as error:
+    images.read(TIFFS["JPEG"], salvage=salvage)
+  assert "raise the limits" in explain(error.value)
+  with pytest.raises(OSError, match=match):
+    images.from_pil(Image.open(io.BytesIO(TIFFS["JPEG"])))
+
+
+def test_python_that_cannot_be_found_is_no_damage(monkeypatch):
+  monkeypatch.setattr("sys.executable", "")
+  with pytest.raises(OSError, match="cannot decode in a process of its own"):
+    images.read(TIFFS["JPEG"])
+
+
+def test_a_decoder_that_crashes_is_damage(monkeypatch):
+  done = subprocess.CompletedProcess((), -11, b"", b"")
+  monkeypatch.setattr("subprocess.run", lambda *args, **options: done)
+  with pytest.raises(JaxlicError, match="damaged .its decoder crashed"):
+    images.read(TIFFS["JPEG"])
+
+
+@pytest.mark.parametrize("name", [b"tEXt", b"eXIf", b"zTXt"])
+def test_a_damaged_chunk_beside_the_pixels_is_salvaged(name):
+  file = encode(PHOTO)
+  chunk = make_chunk(name, b"words\0and more")[:-1] + b"!"
+  broken = file[:33] + chunk + file[33:]
+  with pytest.raises(JaxlicError, match="damaged"):
+    images.read(broken)
+  photo = images.read(broken, salvage=True)
+  np.testing.assert_array_equal(photo.pixels, PHOTO)
+  name = name.decode()
+  assert photo.notes == (f"a damaged PNG chunk, {name}, was left out",)
+
+
+@pytest.mark.parametrize("kind", ["exif", "xmp"])
+def test_the_rest_of_a_png_is_turned_as_the_whole(kind):
+  info = PngImagePlugin.PngInfo()
+  packet = b'<a tiff:Orientation="6"/>'
+  if kind == "xmp":
+    info.add(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + packet)
+  exif = make_exif() if kind == "exif" else None
+  file = encode(PHOTO, pnginfo=info, exif=exif)
+  whole = images.read(file)
+  rest = images.read(file[:-2000], salvage=True)
+  assert rest.pixels.shape == whole.pixels.shape == (128, 96, 3)
+  np.testing.assert_array_equal(rest.pixels[:, -40:], whole.pixels[:, -40:])
+  assert (rest.exif, rest.xmp) == (whole.exif, whole.xmp)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "LAB", "YCbCr", "LA", "P", "1"])
+def test_the_rest_of_a_tiff_of_any_mode_is_salvaged(mode):
+  image = Image.new("LAB", (128, 96)) if mode == "LAB" else PHOTO.convert(mode)
+  file = encode(image, "TIFF")
+  whole = images.read(file)
+  # The directory lies before the samples.
+  rest = _is_told(file[:-200], "truncated|bytes")
+  np.testing.assert_array_equal(rest.pixels[:70], whole.pixels[:70])

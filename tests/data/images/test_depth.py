@@ -106,3 +106,29 @@ def test_a_transparent_colour_of_16_bits_is_refused():
   file = make_png(1, 1, bits=16, colour=0, raw=bytes(3), extra=key)
   with pytest.raises(JaxlicError, match="transparent colour"):
     images.read(file, reduce_depth=True)
+
+
+@pytest.mark.parametrize(
+  ("data", "size", "options", "wanted"),
+  [
+    # 16 bits of white and black, twice, where white is zero: the last is cut.
+    (b"\0\0\xff\xff" * 8, (2, 8), {"photometric": 0, "bits": (16,)}, [255, 0]),
+    (
+      b"\xff\xff\xff" * 8,
+      (2, 8),
+      {"photometric": 1, "bits": (12,)},
+      [255, 255],
+    ),
+    (
+      np.ones(16, "<f4").tobytes(),
+      (2, 8),
+      {"photometric": 1, "bits": (32,), "extra": {339: (3,)}},
+      [255, 255],
+    ),
+  ],
+)
+def test_the_rest_of_a_deep_tiff_has_its_greys(data, size, options, wanted):
+  file = make_tiff(data, *size, **options)
+  photo = images.read(file[:-6], reduce_depth=True, salvage=True)
+  assert photo.pixels[0, :, 0].tolist() == wanted
+  assert photo.pixels.shape == (8, 2, 3) and len(photo.notes) == 1

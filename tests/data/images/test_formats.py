@@ -319,3 +319,26 @@ def test_an_avif_of_a_common_brand_is_still_an_avif():
   file = file[:8] + brands + file[8 + len(brands) : size] + file[size:]
   assert dict(boxes.boxes(file))[b"ftyp"][:4] == b"mif1"
   assert images.read(file).pixels.shape == SMOOTH.shape
+
+
+def test_a_jpeg_xl_is_decoded_where_it_is_read_alone(
+  monkeypatch, tmp_path, jxl_plugin
+):
+  decoded = []
+  decoder = jxl_plugin.JpegXLImagePlugin.Decoder
+
+  def count(*args, **options):
+    decoded.append(args)
+    return decoder(*args, **options)
+
+  monkeypatch.setattr(jxl_plugin.JpegXLImagePlugin, "Decoder", count)
+  path = tmp_path / "photo.jxl"
+  path.write_bytes(encode(Image.fromarray(RGB), "JXL"))
+  images.check_header(path)
+  assert images.header_size("photo", path.read_bytes()) == (6, 4)
+  assert len(decoded) == 0
+  images.read(path)
+  assert len(decoded) == 1
+  with Image.open(path) as image:
+    images.from_pil(image)
+  assert len(decoded) == 3  # once by Pillow's open

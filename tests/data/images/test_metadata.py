@@ -17,7 +17,7 @@ from tests.data.images.exif_bytes import (
   NOTE,
   make_exif,
 )
-from tests.data.images.image_files import GREY, RGB, encode
+from tests.data.images.image_files import GREY, RGB, encode, make_chunk
 
 ARTIST = 315
 STORED = make_exif()
@@ -163,11 +163,74 @@ def test_metadata_above_the_limit_is_left_out_and_told(name):
   assert note.startswith(f"{name.upper()} of 16777217 bytes, more than")
 
 
-def test_an_orientation_in_xmp_alone_is_applied_and_becomes_1():
-  packet = b'<a tiff:Orientation="6"/>'
-  photo = images.read(encode(Image.fromarray(RGB), "JPEG", xmp=packet))
+ORIENTED = [
+  b'<a tiff:Orientation="6"/>',
+  b"<a tiff:Orientation='6'/>",
+  b'<a tiff:Orientation = "6"/>',
+  b"<tiff:Orientation>\n6\n</tiff:Orientation>",
+  b'<a xmlns:t="http://ns.adobe.com/tiff/1.0/" t:Orientation="6"/>',
+]
+
+
+@pytest.mark.parametrize("packet", ORIENTED)
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG", "text", "TIFF"])
+def test_an_orientation_in_xmp_alone_is_applied_and_becomes_1(kind, packet):
+  if kind == "text":
+    digits = f"\nxmp\n{len(packet)}\n{packet.hex()}\n"
+    file = _png_text(Raw_profile_type_xmp=digits)
+  elif kind == "PNG":
+    info = PngImagePlugin.PngInfo()
+    info.add(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + packet)
+    file = encode(Image.fromarray(RGB), pnginfo=info)
+  else:
+    options = {"tiffinfo": {700: packet}} if kind == "TIFF" else {"xmp": packet}
+    file = encode(Image.fromarray(RGB), kind, **options)
+  photo = images.read(file)
   assert photo.pixels.shape == (4, 6, 3)
-  assert photo.xmp == b'<a tiff:Orientation="1"/>'
+  assert photo.xmp == packet.replace(b"6", b"1")
+
+
+def test_exif_s_orientation_counts_before_that_of_xmp():
+  options = {"exif": make_exif(orientation=3), "xmp": ORIENTED[0]}
+  photo = images.read(
+    encode(Image.fromarray(RGB), "WEBP", lossless=True, **options)
+  )
+  np.testing.assert_array_equal(photo.pixels, RGB[::-1, ::-1])
+
+
+@pytest.mark.parametrize("packet", ORIENTED)
+def test_an_avif_is_turned_by_its_properties_alone(packet):
+  # MIAF, ISO/IEC 23000-22, 7.3.6.7: irot and imir alone.
+  photo = images.read(encode(Image.fromarray(RGB), "AVIF", xmp=packet))
+  assert photo.pixels.shape == RGB.shape
+  assert photo.xmp == packet.replace(b"6", b"1")
+
+
+@pytest.mark.parametrize(("kind", "count"), [(3, 2), (4, 1), (99, 1), (1, 1)])
+def test_an_orientation_of_any_type_is_applied_and_becomes_1(kind, count):
+  stored = bytearray(make_exif())
+  place = stored.index(struct.pack("<HHI", 274, 3, 1))
+  struct.pack_into("<HHIHH", stored, place, 274, kind, count, 6, 0)
+  photo = images.read(encode(Image.fromarray(RGB), exif=bytes(stored)))
+  assert photo.pixels.shape == (4, 6, 3)
+  assert photo.exif == KEPT
+
+
+def test_exif_behind_the_pixels_of_a_png_is_kept_and_applied():
+  file = encode(Image.fromarray(RGB))
+  photo = images.read(file[:-12] + make_chunk(b"eXIf", STORED) + file[-12:])
+  assert photo.pixels.shape == (4, 6, 3) and photo.exif == KEPT
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_no_memory_to_turn_a_picture_is_no_picture(monkeypatch, kind):
+  def refuse(*args):
+    raise MemoryError
+
+  file = encode(Image.fromarray(RGB), kind, exif=b"Exif\0\0" + STORED)
+  monkeypatch.setattr("PIL.Image.Image.transpose", refuse)
+  with pytest.raises(MemoryError):
+    images.read(file)
 
 
 @pytest.mark.parametrize("name", ["exif", "xmp"])

@@ -90,8 +90,8 @@ def test_reading_leaves_the_warning_filters_to_the_process():
   warned = []
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(
-      "PIL.ImageOps.exif_transpose",
-      lambda image: warned.append(list(warnings.filters)) or image,
+      "jaxlic.data.images.turning.upright",
+      lambda image, orientation: warned.append(list(warnings.filters)) or image,
     )
     images.read(make_png(1, 1, bits=8, colour=2, raw=b"\0\0\0\0"))
   assert warned == [before]
