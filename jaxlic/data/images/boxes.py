@@ -72,20 +72,36 @@ def primary_properties(data: bytes) -> list[tuple[bytes, bytes]]:
 def coded_spans(data: bytes) -> Iterator[tuple[int, int]]:
   """Yields where the AV1 and HEVC items of a file start and stop in it."""
   inside = meta(data)
-  coded = set(_coded_items(inside.get(b"iinf", b"")))
+  items = _items(inside.get(b"iinf", b""))
+  coded = {item for item, kind in items if kind in (b"av01", b"hvc1")}
   with contextlib.suppress(EOFError):
     for item, start, stop in _locations(inside.get(b"iloc", b"")):
       if item in coded:
         yield start, min(stop, len(data))
 
 
-def _coded_items(iinf: bytes) -> Iterator[int]:
+def item_kinds(data: bytes) -> set[bytes]:
+  """Returns the types of the items in a file."""
+  return {kind for _, kind in _items(meta(data).get(b"iinf", b""))}
+
+
+def without_exif(data: bytes) -> bytes:
+  """Returns a file in which readers do not find EXIF, of the same size."""
+  for kind, start, stop in places(data):
+    if kind == b"meta":
+      box = data[start:stop].replace(b"Exif", b"none")
+      data = data[:start] + box + data[start + len(box) :]
+  return data
+
+
+def _items(iinf: bytes) -> Iterator[tuple[int, bytes]]:
+  """Yields numbers and types of items."""
   start = _FULL + (4 if iinf[:1] > b"\0" else 2)  # past the count
   for _, infe in boxes(iinf[start:]):
     wide = 4 if infe[:1] == b"\3" else 2
-    kind = infe[_FULL + wide + 2 :][:4]
-    if infe[:1] in (b"\2", b"\3") and kind in (b"av01", b"hvc1"):
-      yield int.from_bytes(infe[_FULL : _FULL + wide])
+    if infe[:1] in (b"\2", b"\3"):
+      kind = infe[_FULL + wide + 2 :][:4]
+      yield int.from_bytes(infe[_FULL : _FULL + wide]), kind
 
 
 def _locations(iloc: bytes) -> Iterator[tuple[int, int, int]]:

@@ -2,7 +2,8 @@
 
 PNG has cICP, sRGB, and gAMA with cHRM, in this order before and after iCCP
 (PNG 3, 4.3: cICP, iCCP, sRGB, then the rest). AVIF and HEIC have nclx, which
-an ICC profile beside it overrides.
+an ICC profile beside it overrides. A JPEG's EXIF may say Adobe RGB, and a TIFF
+has tags of primaries. What AV1 says in its sequence header alone is not read.
 
 References:
   W3C, "Portable Network Graphics (PNG) Specification (Third Edition)", 2025,
@@ -14,7 +15,7 @@ import struct
 
 from PIL import Image
 
-from jaxlic.data.images import boxes, icc, png, profiles
+from jaxlic.data.images import boxes, colour_tags, icc, png, profiles
 from jaxlic.data.images.profiles import SRGB_CURVE, SRGB_GAMUT, Curve, Gamut
 from jaxlic.errors import JaxlicError
 
@@ -48,6 +49,7 @@ _CURVES = {
   15: _BT709,
 }
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
+_RGB_MODES = ("RGB", "RGBA", "RGBX", "P", "PA")
 _HDR = {16: "PQ", 18: "HLG"}
 # 1/2.2, which PNG has for sRGB's curve, and cHRM's primaries, by libpng's rule.
 _SRGB_GAMMA, _GAMMA_SLACK, _POINT_SLACK = 0.45455, 5e-5, 1e-3
@@ -77,7 +79,7 @@ def profile(name: str, image: Image.Image, data: bytes) -> bytes | None:
         return _code_point_profile(name, *points, grey=grey)
   if image.format == "JXL" and stored and icc.is_srgb(stored):
     return None  # libjxl makes a profile of each file's space
-  return stored
+  return stored or _tagged_profile(name, image)
 
 
 def profile_of_info(name: str, image: Image.Image) -> bytes | None:
@@ -102,7 +104,23 @@ def profile_of_info(name: str, image: Image.Image) -> bytes | None:
     keys = "color_primaries", "transfer_characteristics"
     points = [info["nclx_profile"][key] for key in keys]
     return _code_point_profile(name, *points, grey=grey)
-  return _png_profile(name, stored, chunks, grey=grey)
+  described = _png_profile(name, stored, chunks, grey=grey)
+  return described or _tagged_profile(name, image)
+
+
+def _tagged_profile(name: str, image: Image.Image) -> bytes | None:
+  """That of Adobe RGB in a JPEG's EXIF, or of a TIFF's primaries."""
+  grey = image.mode in _GREY_MODES
+  if image.format in ("JPEG", "MPO", None):
+    exif = image.info.get("exif", b"").removeprefix(b"Exif\0\0")
+    if (grey or image.mode == "RGB") and colour_tags.is_adobe(exif):
+      adobe = colour_tags.ADOBE_GAMUT, colour_tags.ADOBE_CURVE
+      return _described(name, *adobe, grey=grey)
+  if image.format == "TIFF" and image.mode in _RGB_MODES:
+    gamut = colour_tags.gamut(getattr(image, "tag_v2", {}))
+    if gamut:
+      return _described(name, _snapped(gamut), SRGB_CURVE, grey=False)
+  return None
 
 
 def _png_profile(
@@ -129,9 +147,13 @@ def _png_profile(
 
 
 def _chromaticities(chunk: bytes) -> Gamut:
-  """The gamut of cHRM, or sRGB's if it is that but for rounding."""
+  """The gamut of cHRM."""
   values = [value / 100_000 for value in struct.unpack(">8I", chunk)]
-  gamut = Gamut(*zip(values[::2], values[1::2], strict=True))
+  return _snapped(Gamut(*zip(values[::2], values[1::2], strict=True)))
+
+
+def _snapped(gamut: Gamut) -> Gamut:
+  """The gamut, or sRGB's if it is that but for rounding."""
   apart = max(
     abs(value - srgb)
     for point, wanted in zip(gamut, SRGB_GAMUT, strict=True)

@@ -19,7 +19,11 @@ Silent, and read as if nothing were:
   less. One that is cut exactly between two scans, and closed, passes too;
 - such bytes of CCITT, PackBits, LZW or deflate in TIFF, and of GIF;
 - all bytes in WebP, AVIF and HEIC but a lost end, as these have no checks;
-- samples stored as they are, in BMP, PPM and uncompressed TIFF.
+- samples stored as they are, in BMP, PPM and uncompressed TIFF;
+- the lost check or end of a PNG all of whose rows are there.
+
+What cannot be salvaged: JPEG XL and HEIC that are cut, as their decoders give
+all or nothing, and files that are not known for what they are.
 """
 
 import io
@@ -60,11 +64,27 @@ def load(
     report = reason(error)
     image = _rest(name, data, error) if salvage else image
   if report and not salvage:
-    raise JaxlicError(
-      f"{name}: damaged ({report}); get the file again, or take what is left"
-      " with salvage (--salvage)"
-    )
+    raise _refusal(name, report)
   return image, (f"damaged ({report}): a part is lost",) if report else ()
+
+
+def check(name: str, image: Image.Image, data: bytes) -> None:
+  """Refuses a file that shows damage, decoding no more of it than that takes.
+
+  Args:
+    name: What the error calls the file.
+    image: The image, opened but not decoded.
+    data: The file's bytes.
+
+  Raises:
+    JaxlicError: If it does.
+    apart.ProcessError: As of `load`.
+  """
+  packed = image.tile and image.tile[0][0] == "libtiff"
+  report = _decode(image, data) if packed else None
+  report = report or _judge(image, data)
+  if report:
+    raise _refusal(name, report)
 
 
 def completed(data: bytes) -> tuple[bytes, tuple[str, ...]]:
@@ -78,6 +98,13 @@ def completed(data: bytes) -> tuple[bytes, tuple[str, ...]]:
   if not 0 < missing <= 4 * len(data):
     return data, ()
   return data + bytes(missing), (f"cut: its last {missing} bytes are lost",)
+
+
+def _refusal(name: str, report: str) -> JaxlicError:
+  return JaxlicError(
+    f"{name}: damaged ({report}); get the file again, or take what is left"
+    " with salvage (--salvage)"
+  )
 
 
 def _decode(image: Image.Image, data: bytes) -> str | None:

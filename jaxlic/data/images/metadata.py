@@ -6,23 +6,13 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from jaxlic.data.images import (
-  boxes,
-  directories,
-  exif,
-  pictures,
-  png,
-  tiff,
-  xmp,
-)
+from jaxlic.data.images import beside, directories, exif, xmp
 from jaxlic.data.images.opening import reason
 from jaxlic.data.images.photo import Photo
 
 MAX_BYTES = directories.MAX_BYTES
 
 _PREFIX = b"Exif\0\0"
-# IPTC's record in Photoshop's blocks of JPEG, and its tag in TIFF.
-_IPTC_BLOCK, _IPTC_TAG = 0x0404, 33723
 _ORIENTATION_TAG = 274
 
 
@@ -57,7 +47,7 @@ def read(image: Image.Image, data: bytes) -> Metadata:
     *xmp_damage,
     *exif_notes,
     *xmp_notes,
-    *beside(image, data, packet),
+    *beside.notes(image, data, packet),
   )
   turn = _orientation(image, stored, packet)
   return Metadata(kept_exif, kept_xmp, notes, turn)
@@ -162,30 +152,3 @@ def _raw_profile(image: Image.Image, name: str) -> bytes | None:
   """
   text = image.info.get(f"Raw profile type {name}")
   return bytes.fromhex("".join(text.split("\n")[3:])) if text else None
-
-
-def beside(image: Image.Image, data: bytes, packet: bytes) -> tuple[str, ...]:
-  """Returns notes on pictures and metadata that are not read.
-
-  Args:
-    image: As for `read`.
-    data: The file's bytes, empty if there is no file.
-    packet: Its XMP.
-  """
-  notes = ()
-  if image.format in ("JPEG", "MPO"):
-    notes = pictures.notes_jpeg(data, packet)
-  elif image.format in ("AVIF", "HEIF"):
-    notes = pictures.notes_items(data)
-  elif image.format == "TIFF":
-    notes = tiff.notes(image)
-  elif image.format == "PNG" and not image.info.get("icc_profile"):
-    if any(name == b"iCCP" for name, _ in png.chunks(data)):
-      notes = ("a damaged ICC profile was left out",)
-  elif image.format == "JXL" and any(
-    k == b"brob" for k, _ in boxes.boxes(data)
-  ):
-    notes = ("compressed metadata (a brob box) was left out",)
-  iptc = _IPTC_BLOCK in image.info.get("photoshop", {})
-  iptc |= _IPTC_TAG in getattr(image, "tag_v2", {})
-  return (*notes, "IPTC metadata was left out") if iptc else notes

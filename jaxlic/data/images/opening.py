@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from jaxlic.data.images import apart, formats, jxl
+from jaxlic.data.images import apart, boxes, formats, jxl
 from jaxlic.errors import JaxlicError, one_line
 
 MAX_PIXELS = 2**26
@@ -168,7 +168,18 @@ def _open(name: str, file: io.BufferedIOBase) -> Image.Image:
     _check_jxl(name, file.read())
     file.seek(0)
     return formats.open_jxl(name, file)
-  return Image.open(file, formats=_FORMATS)
+  try:
+    return Image.open(file, formats=_FORMATS)
+  except MemoryError:
+    raise
+  except Exception:  # each plugin raises its own kinds
+    file.seek(0)
+    data = file.read()
+    if b"Exif" not in boxes.item_kinds(data):
+      raise
+    # Pillow refuses an AVIF for its damaged EXIF.
+    file = io.BytesIO(boxes.without_exif(data))
+    return Image.open(file, formats=_FORMATS)
 
 
 def damaged(name: str, error: Exception) -> JaxlicError:

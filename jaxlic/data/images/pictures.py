@@ -20,8 +20,8 @@ _SOS, _EOI = 0xDA, 0xD9
 # A marker in entropy-coded data that is neither stuffing nor a restart.
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
-GAIN_MAP = "a gain map was left out, the picture is that of a standard display"
-EXTENDED = "XMP beyond 64 KiB was left out"
+_GAIN_MAP = "a gain map was left out, the picture is that of a standard display"
+_MORE_XMP = "XMP beyond 64 KiB was left out"
 _DEPTH = "a depth map was left out"
 _SECOND = "a second picture was left out"
 _VIDEO = "a video was left out"
@@ -46,9 +46,9 @@ def notes_jpeg(data: bytes, xmp: bytes) -> tuple[str, ...]:
   gain_map |= any(s.content.startswith(_ISO_GAIN_MAP) for s in segments)
   found = []
   if any(s.content.startswith(_EXTENDED_XMP) for s in segments):
-    found.append(EXTENDED)
+    found.append(_MORE_XMP)
   if gain_map:
-    found.append(GAIN_MAP)
+    found.append(_GAIN_MAP)
   elif b"\xff\xd8\xff" in rest:
     found.append(_SECOND)
   if rest[4:8] == b"ftyp" or b"ftypmp4" in rest or b"ftypqt" in rest:
@@ -65,7 +65,7 @@ def notes_items(data: bytes) -> tuple[str, ...]:
   )
   found = []
   if any(mark in items for mark in _GAIN_ITEMS):
-    found.append(GAIN_MAP)
+    found.append(_GAIN_MAP)
   # Auxiliary types of HEVC's depth maps, ISO/IEC 23008-12, and of MIAF's.
   if b"aux:depth" in items or b"auxid:2" in items:
     found.append(_DEPTH)

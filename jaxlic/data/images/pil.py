@@ -1,37 +1,27 @@
 """Images of Pillow as photographs, by the rules for files."""
 
-import io
-import os
-from pathlib import Path
-
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image
 
 from jaxlic.data.images import (
+  beside,
   colour,
+  damage,
   depth,
-  formats,
   info,
   metadata,
+  origin,
   png,
   tiff,
   turning,
 )
 from jaxlic.data.images.flattening import flatten
-from jaxlic.data.images.opening import (
-  NO_DAMAGE,
-  check_size,
-  damaged,
-  is_read,
-  open_image,
-)
+from jaxlic.data.images.opening import NO_DAMAGE, check_size, damaged
 from jaxlic.data.images.photo import Photo
 from jaxlic.data.images.reading import read
 from jaxlic.errors import JaxlicError
 
 _NAME = "image"
-# Formats whose plugins take the whole file at once.
-_HELD = ("AVIF", "WEBP", "HEIF", "JXL")
 
 
 def from_pil(
@@ -48,10 +38,12 @@ def from_pil(
   PNG become a profile.
 
   What Pillow forgets in decoding is asked of the file that was opened, where
-  that has a name and is still there: a depth of more than 8 bits, cICP, nclx.
-  Without it, in copies, and in formats that `read` does not know, colour of 16
-  bits passes as the 8 that are left. Copies that `convert`
-  made of a transparent grey of 2 or 4 bits may be clear elsewhere.
+  that has a name and is still there: a depth of more than 8 bits, cICP, nclx,
+  damage, and what lies beside the picture. Without it, in copies, and in
+  formats that `read` does not know, colour of 16 bits passes as the 8 that are
+  left, damage that Pillow passes is silent, and further pictures are not told.
+  Copies that `convert` made of a transparent grey of 2 or 4 bits may be clear
+  elsewhere.
 
   Args:
     image: Of any mode, and one frame.
@@ -73,60 +65,24 @@ def _read(
   image: Image.Image, background: str | None, *, reduce_depth: bool
 ) -> Photo:
   check_size(_NAME, image.width, image.height)
-  _check_open(image)
+  origin.check_open(_NAME, image)
   if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
     raise JaxlicError(
       f"{_NAME}: only single images are read, this one has {image.n_frames}"
       " frames or pages; pass image.copy() for the current one"
     )
-  data = _undecoded(image)
+  data = origin.undecoded(image)
   if data:
     return read(data, background=background, reduce_depth=reduce_depth)
   info.check(_NAME, image)
   return _decoded(image, background, reduce_depth=reduce_depth)
 
 
-def _check_open(image: Image.Image) -> None:
-  """Refuses an image whose pixels, or number of frames, cannot be read now."""
-  file = getattr(image, "fp", None)
-  closed = file is None or getattr(file, "closed", False)
-  closed &= image.format not in _HELD
-  # A GIF counts its frames when it is asked.
-  counts = image.format == "GIF" and isinstance(image, ImageFile.ImageFile)
-  if closed and (getattr(image, "tile", None) or counts):
-    raise JaxlicError(
-      f"{_NAME}: its file is closed; open it anew, or pass a copy() that was"
-      " made before"
-    )
-
-
-def _undecoded(image: Image.Image) -> bytes:
-  """The file of an image as it was opened, empty if it has changed or gone."""
-  file = getattr(image, "fp", None)
-  # Plugins of other packages have no tiles before decoding either.
-  waiting = getattr(image, "tile", None) or image.format in ("HEIF", "JXL")
-  if not file or not waiting or image.tell() or not is_read(image.format):
-    return b""
-  try:
-    place = file.tell()
-    file.seek(0)
-    data = file.read()
-    file.seek(place)
-  except (OSError, ValueError):  # closed, or a pipe
-    return b""
-  if formats.kind(data[: formats.PEEK]) == "JPEG XL":
-    return data  # which knows no draft, and opens decoded
-  fresh = open_image(_NAME, io.BytesIO(data))
-  # `draft` may have asked for another size or mode.
-  same = (fresh.size, fresh.mode) == (image.size, image.mode)
-  return data if same else b""
-
-
 def _decoded(
   image: Image.Image, background: str | None, *, reduce_depth: bool
 ) -> Photo:
   image.load()
-  fresh, data = _named_file(image)
+  fresh, data = origin.named_file(image)
   depth.check(_NAME, fresh or image, data, reduce_depth=reduce_depth)
   if fresh or image.format == "JXL":
     profile = colour.profile(_NAME, image, data)
@@ -135,25 +91,14 @@ def _decoded(
   if image.format == "TIFF":
     tiff.check(_NAME, image)
   kept = metadata.read(image, b"")
+  if fresh:
+    # In this order, as a check may decode.
+    more = beside.notes(fresh, data, fresh.info.get("xmp") or b"")
+    kept = kept._replace(notes=tuple(dict.fromkeys((*kept.notes, *more))))
+    damage.check(_NAME, fresh, data)
   turned = _settled(image, data, _orientation(image, kept))
   photo = flatten(_NAME, turned, profile=profile, background=background)
   return metadata.attach(photo, kept)
-
-
-def _named_file(image: Image.Image) -> tuple[Image.Image | None, bytes]:
-  """The file that an image was opened from, opened anew, and its bytes."""
-  path = getattr(image, "filename", "")
-  if not isinstance(image, ImageFile.ImageFile) or not path:
-    return None, b""
-  try:
-    data = Path(os.fsdecode(path)).read_bytes()
-    fresh = open_image(_NAME, io.BytesIO(data))
-  except (OSError, ValueError, JaxlicError):  # gone, or another one
-    return None, b""
-  same = fresh.format == image.format and sorted(fresh.size) == sorted(
-    image.size
-  )
-  return (fresh, data) if same else (None, b"")
 
 
 def _orientation(image: Image.Image, kept: metadata.Metadata) -> int:

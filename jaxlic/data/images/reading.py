@@ -34,17 +34,20 @@ def read(
 
   EXIF orientation is applied, palettes are expanded, alpha that is opaque
   everywhere is dropped. Colours that a file describes by numbers (gAMA and
-  cHRM, cICP, nclx) become an ICC profile. CMYK becomes sRGB, through its ICC
-  profile if there is one, else as the complement of its inks; so does CIELAB,
-  of D50, and YCbCr is that of JFIF. A profile that describes another colour
-  space than the pixels is left out, and so is a damaged one, but that of CMYK
-  is refused. `background` is a colour of sRGB: it is converted to the file's
-  space. Grey over a colour becomes sRGB, through its profile.
+  cHRM, cICP, nclx, Adobe RGB in a JPEG's EXIF, a TIFF's primaries) become an
+  ICC profile. CMYK becomes sRGB, through its ICC profile if there is one, else
+  as the complement of its inks; so does CIELAB, of D50, and YCbCr is that of
+  JFIF. A profile that describes another colour space than the pixels is left
+  out, and so is a damaged one, but that of CMYK is refused. `background` is a
+  colour of sRGB: it is converted to the file's space. Grey over a colour
+  becomes sRGB, through its profile.
 
   TIFF may be planar, tiled, of any compression that Pillow knows, grey of 1 to
-  16 bits where black or white is zero, or of a palette. Signed samples of 8 or
-  16 bits are refused, as are floating point colour, half and double precision,
-  further pages, and CMYK or CIELAB with transparency.
+  16 bits where black or white is zero, of 32 bits up to 65535, or of a palette.
+  Of CMYK with 16 bits `reduce_depth` takes 8. A channel without a meaning is
+  left out and told. Signed samples of 8 or 16 bits are refused, as are floating
+  point colour, half and double precision, ICCLAB and ITULAB, further pages, and
+  CMYK or CIELAB with transparency.
 
   Args:
     source: A path, or the bytes of a file.

@@ -58,6 +58,8 @@ def missing_bytes(data: bytes) -> int:
 def _is_picture(data: bytes, image: Image.Image) -> bool:
   try:
     return Image.open(io.BytesIO(data)).tobytes() == image.tobytes()
+  except MemoryError:
+    raise
   except Exception:  # each plugin raises its own kinds
     return False
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from jaxlic.data.images import colour_tags
 from jaxlic.errors import JaxlicError
 
 _PHOTOMETRIC, _BYTE_COUNTS, _COLOUR_MAP = 262, 279, 320
@@ -80,10 +81,17 @@ def expand_palette(image: Image.Image, tags: Mapping[int, Any]) -> None:
 
 
 def notes(image: Image.Image) -> tuple[str, ...]:
-  """Returns a line if there are samples of which the file says no purpose."""
+  """Returns lines on samples without a purpose, and on a curve left out."""
+  found = ()
   if 0 in image.tag_v2.get(_EXTRA_SAMPLES, ()):
-    return ("a channel of unspecified meaning was left out",)
-  return ()
+    found += ("a channel of unspecified meaning was left out",)
+  stated = colour_tags.PRIMARIES in image.tag_v2
+  if not image.info.get("icc_profile"):
+    if colour_tags.TRANSFER_FUNCTION in image.tag_v2:
+      found += ("a transfer function was left out",)
+    if stated and not colour_tags.gamut(image.tag_v2):
+      found += ("damaged primaries were left out",)
+  return found
 
 
 def _near(values: tuple, wanted: tuple) -> bool:

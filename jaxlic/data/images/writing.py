@@ -10,8 +10,9 @@ from PIL import Image, PngImagePlugin
 
 from jaxlic.data import output
 from jaxlic.data.images import embedding
+from jaxlic.data.images.opening import reason
 from jaxlic.data.images.photo import Photo
-from jaxlic.errors import JaxlicError, one_line
+from jaxlic.errors import JaxlicError
 
 # What files of PNG and JPEG say of who wrote them.
 _WRITER = "jaxlic"
@@ -70,9 +71,11 @@ def encode(path: str | os.PathLike, photo: Photo) -> bytes:
       options["pnginfo"].add_text("Software", _WRITER)
     image.save(file, kind, **options)
     data = embedding.add(kind, file.getvalue(), photo)
+  except MemoryError:
+    raise
   except Exception as error:  # each plugin raises its own kinds
     raise JaxlicError(
-      f"{path}: {kind} cannot hold this photo ({one_line(error)}); write .png"
+      f"{path}: {kind} cannot hold this photo ({reason(error)}); write .png"
     ) from error
   return data
 
@@ -93,6 +96,8 @@ def _is_ours(path: Path) -> bool:
   try:
     with Image.open(path) as image:
       said = image.info.get("Software"), image.info.get("comment")
+  except MemoryError:
+    raise
   except Exception:  # each plugin raises its own kinds
     return False
   return _WRITER in said or _WRITER.encode() in said

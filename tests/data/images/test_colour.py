@@ -3,9 +3,11 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from jaxlic.data import images
+from jaxlic.data.images import directories
+from jaxlic.data.images.directories import Field
 from jaxlic.errors import JaxlicError
 from tests.data.images.image_files import (
   RGB,
@@ -276,3 +278,109 @@ def test_a_described_space_is_written(tmp_path, suffix, pixels):
   path = tmp_path / f"photo{suffix}"
   images.write(path, photo)
   assert images.read(path).icc_profile == photo.icc_profile
+
+
+ADOBE = ((0.3127, 0.329), (0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
+
+
+def _camera_exif(space, index=None):
+  inner = {0xA001: Field(3, struct.pack(">H", space))}
+  if index:
+    inner[0xA005] = {1: Field(2, index + b"\0")}
+  return directories.structure({0x8769: inner})
+
+
+def _camera_jpeg(pixels, *states, **options):
+  exif = b"Exif\0\0" + _camera_exif(*states)
+  options = {"quality": 100, "subsampling": "4:4:4"} | options
+  return encode(Image.fromarray(pixels), "JPEG", exif=exif, **options)
+
+
+@pytest.mark.parametrize("states", [(2,), (65535, b"R03")])
+@pytest.mark.parametrize("load", [False, True])
+def test_a_camera_s_adobe_rgb_is_shown(states, load):
+  image = Image.open(io.BytesIO(_camera_jpeg(SAMPLES, *states)))
+  if load:
+    image.load()
+  photo = images.from_pil(image)
+  # Adobe RGB (1998), 4.3.4.2: a power of 2 + 51/256.
+  wanted = _shown_srgb(_linear(photo.pixels, 2.19921875), ADOBE)
+  np.testing.assert_allclose(_managed(photo), wanted, atol=1.5)
+
+
+@pytest.mark.parametrize(
+  "states", [(1,), (65535,), (65535, b"R98"), (1, b"R03")]
+)
+def test_a_camera_s_srgb_has_no_profile(states):
+  photo = images.read(_camera_jpeg(SAMPLES, *states))
+  assert photo.icc_profile is None and photo.notes == ()
+
+
+def test_a_camera_s_profile_counts_before_its_exif():
+  file = _camera_jpeg(SAMPLES, 2, icc_profile=SRGB)
+  assert images.read(file).icc_profile == SRGB
+
+
+def test_grey_of_adobe_rgb_has_its_curve():
+  assert images.read(_camera_jpeg(MIDDLE, 2)).icc_profile[16:20] == b"GRAY"
+
+
+def _tiff(**options):
+  tags = TiffImagePlugin.ImageFileDirectory_v2()
+  for tag, value in options.pop("tags").items():
+    tags[tag] = value
+  return encode(Image.fromarray(SAMPLES), "TIFF", tiffinfo=tags, **options)
+
+
+@pytest.mark.parametrize("load", [False, True])
+def test_primaries_of_a_tiff_are_shown(load):
+  primaries = tuple(value for point in SWAPPED[1:] for value in point)
+  image = Image.open(io.BytesIO(_tiff(tags={318: SWAPPED[0], 319: primaries})))
+  if load:
+    image.load()
+  photo = images.from_pil(image)
+  wanted = _shown_srgb(_srgb_light(photo.pixels), SWAPPED)
+  np.testing.assert_allclose(_managed(photo), wanted, atol=1.5)
+
+
+def test_srgb_s_primaries_in_a_tiff_are_no_profile():
+  primaries = tuple(value for point in BT709[1:] for value in point)
+  assert images.read(_tiff(tags={319: primaries})).icc_profile is None
+
+
+def test_a_transfer_function_of_a_tiff_is_told():
+  curve = tuple(range(0, 65536, 256))
+  assert images.read(_tiff(tags={301: curve})).notes == (
+    "a transfer function was left out",
+  )
+  assert images.read(_tiff(tags={301: curve}, icc_profile=SRGB)).notes == ()
+
+
+def test_half_of_the_primaries_of_a_tiff_are_told():
+  photo = images.read(_tiff(tags={319: (0.3, 0.6)}))
+  assert photo.icc_profile is None
+  assert photo.notes == ("damaged primaries were left out",)
+
+
+def _bmp(space, colours, profile=b""):
+  """A BMP of version 5, one pixel; BITMAPV5HEADER of Windows."""
+  head = struct.pack("<IiiHHIIiiII", 124, 1, 1, 1, 24, 0, 4, 0, 0, 0, 0)
+  head += bytes(16) + space + colours.ljust(48, b"\0")
+  head += struct.pack("<4I", 4, 128, len(profile), 0)
+  size = 14 + len(head) + 4 + len(profile)
+  start = b"BM" + struct.pack("<IHHI", size, 0, 0, 14 + len(head))
+  return start + head + bytes(4) + profile
+
+
+@pytest.mark.parametrize(
+  ("file", "told"),
+  [
+    (_bmp(b"DEBM", b"", SRGB), True),
+    (_bmp(bytes(4), b"\1" * 36), True),
+    (_bmp(bytes(4), b""), False),
+    (_bmp(b"BGRs", b""), False),
+  ],
+)
+def test_colours_of_a_bmp_are_told(file, told):
+  note = "a BMP's own colour space was left out"
+  assert images.read(file).notes == ((note,) if told else ())

@@ -408,3 +408,14 @@ def test_the_rest_of_a_tiff_of_any_mode_is_salvaged(mode):
   # The directory lies before the samples.
   rest = _is_told(file[:-200], "truncated|bytes")
   np.testing.assert_array_equal(rest.pixels[:70], whole.pixels[:70])
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "WEBP"])
+def test_damaged_exif_leaves_the_picture_and_is_told(kind):
+  sound = encode(PHOTO, kind, exif=b"Exif\0\0" + make_exif(orientation=1))
+  file = sound.replace(b"II*\0", b"XX*\0")
+  photo = images.read(file)
+  np.testing.assert_array_equal(photo.pixels, images.read(sound).pixels)
+  assert photo.exif is None
+  assert photo.notes[0].startswith("damaged EXIF was left out")
+  assert images.header_size("photo", file) == (96, 128)

@@ -317,3 +317,46 @@ def test_a_decoded_heic_keeps_what_its_info_tells():
   copy.info["nclx_profile"] |= {"transfer_characteristics": 18}
   with pytest.raises(JaxlicError, match="image: HLG .*tone-map"):
     images.from_pil(copy)
+
+
+def _decoded_file(path, file):
+  path.write_bytes(file)
+  with Image.open(path) as image:
+    image.load()
+  return image
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "group4"])
+def test_damage_that_pillow_passes_is_seen_where_the_file_is(tmp_path, kind):
+  noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+  if kind == "group4":
+    image = Image.fromarray(noise).convert("1")
+    file = encode(image, "TIFF", compression=kind)
+    noise = np.random.default_rng(1).bytes(50)
+    file = file[:250] + noise + file[300:]
+  elif kind == "PNG":
+    file = encode(Image.fromarray(noise))
+    file = file[:-16] + bytes(4) + file[-12:]  # the check of the last IDAT
+  else:
+    file = encode(Image.fromarray(noise), kind)
+    half = len(file) // 2
+    end = 0 if kind == "WEBP" else 20
+    file = file[:half] + bytes(len(file) - half - end) + file[len(file) - end :]
+  image = _decoded_file(tmp_path / "photo", file)
+  with pytest.raises(JaxlicError, match="image: damaged"):
+    images.from_pil(image)
+
+
+def test_a_second_picture_is_told_where_the_file_is(tmp_path):
+  frames = [Image.new("RGB", (16, 16), colour) for colour in ("white", "black")]
+  file = encode(frames[0], "MPO", save_all=True, append_images=frames[1:])
+  image = _decoded_file(tmp_path / "photo.jpg", file)
+  assert images.from_pil(image).notes == ("a second picture was left out",)
+  (tmp_path / "photo.jpg").unlink()
+  assert images.from_pil(image).notes == ()
+
+
+def test_what_a_tiff_has_not_is_told_once(tmp_path):
+  file = make_tiff(bytes(4), 1, photometric=2, bits=(8,) * 4, extra={338: (0,)})
+  image = _decoded_file(tmp_path / "photo.tif", file)
+  assert len(images.from_pil(image).notes) == 1
