@@ -22,8 +22,8 @@ Silent, and read as if nothing were:
 - samples stored as they are, in BMP, PPM and uncompressed TIFF;
 - the lost check or end of a PNG all of whose rows are there.
 
-What cannot be salvaged: JPEG XL and HEIC that are cut, as their decoders give
-all or nothing, and files that are not known for what they are.
+What cannot be salvaged: JPEG XL, as its decoder gives all or nothing, and files
+that are not known for what they are.
 """
 
 import io

@@ -14,7 +14,7 @@ from jaxlic.data.images import boxes, jxl
 from jaxlic.errors import JaxlicError
 
 _MODE_BITS = {"I": 16, "F": 32}
-_TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
+_TIFF_BITS, _TIFF_PHOTOMETRIC, _SAMPLE_FORMAT, _SIGNED = 258, 262, 339, 2
 
 
 def check(
@@ -97,8 +97,11 @@ def reduce(
   if image.mode == "F":
     top, samples = 1.0, samples.astype(np.float64)
   else:
-    top = 2 ** min(max(tags.get(_TIFF_BITS, (16,))), 16) - 1
+    bits_stored = max(tags.get(_TIFF_BITS, (16,)))
+    top = 2 ** min(bits_stored, 16) - 1
     samples = samples.astype(np.int64)
+    if bits_stored == 32 and _SIGNED not in tags.get(_SAMPLE_FORMAT, (1,)):
+      samples %= 2**32  # Pillow takes them for signed ones
   if not (samples.min() >= 0 and samples.max() <= top):
     raise JaxlicError(
       f"{name}: samples must be in 0..{top:g}, got {samples.min():g}.."

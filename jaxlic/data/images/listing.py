@@ -8,15 +8,16 @@ from jaxlic.errors import JaxlicError
 
 # The suffixes of the formats that are read.
 READABLE = (
-  ".png .jpg .jpeg .webp .avif .heic .heif .jxl .tif .tiff .bmp .gif .ppm .pgm"
+  ".png .jpg .jpeg .jpe .jfif .webp .avif .heic .heif .hif .jxl .tif .tiff .bmp"
+  " .gif .ppm .pgm .pbm .pnm"
 ).split()
 
 
 def list_photos(folder: str | os.PathLike) -> list[Path]:
   """Returns the image files in a folder and below it, by suffix, sorted.
 
-  Hidden files are left out: among them are the `._*.jpg` of macOS, which hold
-  no image.
+  Hidden files are left out, and those in hidden folders: among them are the
+  `._*.jpg` of macOS, which hold no image, and thumbnails.
 
   Raises:
     JaxlicError: If there is no such folder, or no image in it.
@@ -49,7 +50,7 @@ def list_files(
     path
     for path in (folder.rglob("*") if recursive else folder.glob("*"))
     if path.suffix.lower() in suffixes
-    and not path.name.startswith(".")
+    and not any(p.startswith(".") for p in path.relative_to(folder).parts)
     and path.is_file()
   )
   if not photos:

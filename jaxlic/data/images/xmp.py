@@ -24,7 +24,7 @@ _CONTAINERS = (
 _CAMERA = b"http://ns.google.com/photos/1.0/camera/"
 _MOTION = "MotionPhoto", "MicroVideo"
 _NOTE = "http://ns.adobe.com/xmp/note/"
-_EXTENDED = b"HasExtendedXMP"
+_MORE_XMP = b"HasExtendedXMP"
 _MAX_EDITED_BYTES = 2**20  # a tree takes many times as much
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _TIFF_PREFIX = re.compile(
@@ -51,7 +51,7 @@ def upright(packet: bytes) -> bytes | None:
   packet = packet.rstrip(b"\0")
   packet = _orientation(packet).sub(rb"\g<1>1", packet)
   foreign = (*GAIN_MAPS, *_CONTAINERS, *(m.encode() for m in _MOTION))
-  if any(mark in packet for mark in (*foreign, _EXTENDED)):
+  if any(mark in packet for mark in (*foreign, _MORE_XMP)):
     return _without_pictures(packet)
   return packet or None
 
@@ -120,7 +120,7 @@ def _is_foreign(namespace: str | None, name: str) -> bool:
   if uri.startswith(_CAMERA):
     return name.startswith(_MOTION)
   if namespace == _NOTE:
-    return name == _EXTENDED.decode()
+    return name == _MORE_XMP.decode()
   return uri.startswith((*GAIN_MAPS, *_CONTAINERS))
 
 

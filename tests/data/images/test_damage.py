@@ -169,13 +169,8 @@ def test_what_is_no_damage_to_simplejpeg_is_left_to_pillow(monkeypatch, text):
 @pytest.mark.parametrize("kind", PICTURES)
 def test_a_picture_that_ends_in_zeros_is_told_and_salvaged(kind, part):
   file = _tail_of_zeros(PICTURES[kind], part)
-  try:
-    Image.open(io.BytesIO(file)).load()
-  except Exception:  # told by the decoder
-    with pytest.raises(JaxlicError, match="damaged"):
-      images.read(file, background="white")
-  else:
-    _is_told(file, "ends in [0-9]+ zero bytes of no effect")
+  Image.open(io.BytesIO(file)).load()  # the decoder says nothing
+  _is_told(file, "ends in [0-9]+ zero bytes of no effect")
 
 
 @pytest.mark.parametrize("kind", PICTURES)

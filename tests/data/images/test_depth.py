@@ -132,3 +132,9 @@ def test_the_rest_of_a_deep_tiff_has_its_greys(data, size, options, wanted):
   photo = images.read(file[:-6], reduce_depth=True, salvage=True)
   assert photo.pixels[0, :, 0].tolist() == wanted
   assert photo.pixels.shape == (8, 2, 3) and len(photo.notes) == 1
+
+
+def test_unsigned_samples_of_32_bits_are_named_as_they_are():
+  file = make_tiff(b"\xff" * 4, 1, photometric=1, bits=(32,))
+  with pytest.raises(JaxlicError, match="got 4.29497e\\+09.."):
+    images.read(file, reduce_depth=True)

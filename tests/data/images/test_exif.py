@@ -134,3 +134,6 @@ def test_bytes_at_random_are_edited_or_an_error():
     except ValueError:
       continue
     assert made is None or len(made) <= len(file)
+    assert exif.orientation(made or b"") in (None, 1)
+    if made is not None:
+      assert _load(made).get(ORIENTATION, 1) == 1

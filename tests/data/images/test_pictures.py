@@ -122,6 +122,7 @@ def test_auxiliary_pictures_of_an_avif_are_told(auxiliary, note):
   assert _notes(bytes(grown)) == note
 
 
+@pytest.mark.slow  # its limit is one of time
 def test_a_run_of_fill_bytes_takes_no_time():
   start = time.perf_counter()
   _notes(_segment(b"") + b"\xff" * 2_000_000)

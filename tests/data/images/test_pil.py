@@ -61,12 +61,12 @@ def test_formats_of_pillow_alone_are_taken_as_it_decodes_them(kind, load):
   np.testing.assert_array_equal(photo.pixels, RGB)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "AVIF", "TIFF", "GIF"])
 def test_an_image_that_waits_for_its_pixels_still_waits(kind):
   image = _open(encode(Image.fromarray(RGB), kind))
   waiting = list(image.tile)
   photo = images.from_pil(image)
-  assert image.tile == waiting or kind == "WEBP"  # whose file is closed at once
+  assert waiting and image.tile == waiting
   np.testing.assert_array_equal(photo.pixels, image.convert("RGB"))
 
 
