@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from jaxlic.data import pack, resident, sources, stream
+from jaxlic.errors import JaxlicError
 from tests.data.images.image_files import encode
 
 NOISE = Image.fromarray(
@@ -57,3 +58,13 @@ def test_what_stays_on_a_device_is_without_them(folder, caplog):
 def test_packing_leaves_them_out_and_names_them(folder, tmp_path):
   packed = pack.pack(folder, tmp_path / "photos.array_record")
   assert packed.photos == 4 and set(packed.skipped) == {*BAD, FAX}
+
+
+def test_packing_stops_where_no_process_starts(folder, tmp_path, monkeypatch):
+  # The photograph may be sound, and must not be left out.
+  def refuse(*args, **options):
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+
+  monkeypatch.setattr("subprocess.run", refuse)
+  with pytest.raises(JaxlicError, match="raise the limits on processes"):
+    pack.pack(folder, tmp_path / "photos.array_record")
