@@ -53,7 +53,8 @@ def upright(exif: bytes) -> bytes | None:
 def orientation(exif: bytes) -> int | None:
   """Returns 1..8 as EXIF says, 1 for other values; None if it says nothing.
 
-  The first value counts, of whatever type: `upright` makes it 1.
+  The first value counts, of whatever type and in its entry, even if more are
+  said to lie elsewhere: `upright` makes it 1. No place is below 9.
   """
   try:
     order, main = _main(exif)
@@ -63,10 +64,7 @@ def orientation(exif: bytes) -> int | None:
     return None
   entry = main.entries[_ORIENTATION]
   letter = {_BYTE: "B", _LONG: "I"}.get(entry.kind, "H")
-  try:
-    (value,) = struct.unpack_from(order + letter, exif, entry.start)
-  except struct.error:
-    return 1
+  (value,) = struct.unpack_from(order + letter, exif, entry.place + 8)
   return value if 1 <= value <= 8 else 1
 
 
@@ -103,7 +101,7 @@ def _edit(exif: bytes, order: str, main: _Directory) -> bytes | None:
     return None
   edited = bytearray(exif)
   if _ORIENTATION in main.entries:
-    place = main.entries[_ORIENTATION].place
+    place = main.entries.pop(_ORIENTATION).place
     struct.pack_into(f"{order}HIHH", edited, place + 2, _SHORT, 1, 1, 0)
   kept = [(0, 8), *_regions(main)]
   for tag in (_EXIF, _GPS):
