@@ -91,6 +91,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_spawned_process_imports_it_to_read_its_codec(exported):
   # Processes import the program anew, but for what is given as -c.
   printed = run("-c", SPAWNS, exported / "codec", folder=exported)

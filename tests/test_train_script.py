@@ -228,6 +228,7 @@ def test_a_mistake_is_one_line_and_changes_nothing(trainer, alone, word, match):
   assert before == after
 
 
+@pytest.mark.slow
 def test_a_run_whose_streams_are_closed_trains(trainer):
   command = [sys.executable, ROOT / "train.py", f"--config={CONFIG}:toy"]
   done = subprocess.run(

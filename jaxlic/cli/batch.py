@@ -50,6 +50,8 @@ def run(options: argparse.Namespace, todo: Plan, work: Work) -> int | None:
   if options.output_dir is None:
     tell(work.code(options, work.load(options.model), jobs[0]))
     return None
+  if todo.skipped:
+    tell(Done(f"{todo.skipped} skipped, as they are there"))
   count = min(options.jobs or 1, len(jobs))
   if count > 1:
     failed = _told(_in_processes(options, jobs, work, count), len(jobs))

@@ -54,7 +54,8 @@ def _code(options: Namespace, model: Any, job: jobs.Job) -> batch.Done:
 
   data = paths.read_bytes(job.source)
   start = time.perf_counter()
-  photo = files.decompress_photo(data, model=model)
+  with paths.named(job.source):
+    photo = files.decompress_photo(data, model=model)
   seconds = time.perf_counter() - start
   if options.strip:
     photo = photo.stripped()

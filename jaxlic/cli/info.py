@@ -21,7 +21,9 @@ def add(subparsers: Any) -> None:
 
 def run(options: Namespace) -> None:
   """Prints the fields."""
-  fields = header(paths.read_bytes(options.source))
+  data = paths.read_bytes(options.source)
+  with paths.named(options.source):
+    fields = header(data)
   if options.json:
     print(json.dumps(fields, indent=1))
     return

@@ -99,10 +99,19 @@ def _single(options: argparse.Namespace, kind: Files) -> Job:
     if getattr(options, word):
       flag = "--" + word.replace("_", "-")
       raise JaxlicError(f"{flag} goes with --output-dir; give that, too")
-  if len(options.paths) != 2:
+  if len(options.paths) == 1:
+    raise JaxlicError(
+      f"{options.paths[0]}: its output is missing; name it, or give "
+      "--output-dir"
+    )
+  if len(options.paths) > 2:
     raise JaxlicError(
       f"one input has one output, got {len(options.paths)} paths; for many "
       "inputs give --output-dir"
+    )
+  if os.path.isdir(options.paths[0]):
+    raise JaxlicError(
+      f"{options.paths[0]}: a folder is many inputs; give --output-dir"
     )
   job = Job(*options.paths)
   if job.target == "-":

@@ -1,6 +1,8 @@
 """Files that commands read and write, and standard streams in their place."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from jaxlic.errors import JaxlicError
@@ -19,6 +21,19 @@ def read_bytes(path: str) -> bytes:
   except (OSError, ValueError) as error:
     reason = getattr(error, "strerror", None) or error
     raise JaxlicError(f"{path}: cannot read ({reason}); check it") from error
+
+
+@contextlib.contextmanager
+def named(path: str) -> Iterator[None]:
+  """Says which file what goes wrong in the block is of.
+
+  Raises:
+    JaxlicError: As the block does, after the path.
+  """
+  try:
+    yield
+  except JaxlicError as error:
+    raise JaxlicError(f"{path}: {error}") from error
 
 
 def write_bytes(path: str, data: bytes) -> None:

@@ -68,7 +68,8 @@ def test_a_folder_of_files_comes_back(run, refuse, model, photos, tmp_path):
   with Image.open(back / "sub/c.png") as image:
     np.testing.assert_array_equal(image, shown)
   run(*words)
-  assert run(*words, "--skip-existing") == ""
+  skipped = run(*words, "--skip-existing")
+  assert skipped == "3 skipped, as they are there\n"
   run(*words, "--format", "jpg")
   assert "back/a.jpg" in names(tmp_path)
   # It could be the photograph that all began with.
@@ -215,7 +216,8 @@ def test_a_process_that_ends_takes_its_own_file_alone(model, photos, tmp_path):
 @pytest.mark.parametrize(
   ("words", "match"),
   [
-    (["a.png"], "one input has one output, got 1 paths"),
+    (["a.png"], "a.png: its output is missing; name it, or give --output-dir"),
+    (["empty", "b.jlic"], "empty: a folder is many inputs; give --output-dir"),
     (["a.png", "b.png", "c.jlic"], "got 3 paths; for many inputs"),
     (["a.png", "b.jlic", "--jobs", "2"], "--jobs goes with --output-dir"),
     (["a.png", "b.jlic", "--recursive"], "--recursive goes with"),

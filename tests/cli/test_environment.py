@@ -10,6 +10,7 @@ import pytest
 
 from jaxlic import files
 from tests.cli.conftest import ROOT, noise, process
+from tests.conftest import slow
 
 pytestmark = pytest.mark.newest
 
@@ -37,11 +38,11 @@ def shell(redirections, *words):
 @pytest.mark.parametrize(
   ("name", "value", "says"),
   [
-    ("JAX_PLATFORMS", "nonsense", "JAX_PLATFORMS=nonsense: JAX finds no such"),
+    slow("JAX_PLATFORMS", "nonsense", "JAX_PLATFORMS=nonsense: JAX finds no"),
     ("JAX_PLATFORMS", "cuda", "JAX_PLATFORMS=cuda: JAX finds no such devices"),
     ("JAX_ENABLE_X64", "maybe", "'maybe' for environment 'JAX_ENABLE_X64'"),
-    ("JAX_NUMPY_RANK_PROMOTION", "x", "flag jax_numpy_rank_promotion"),
-    ("JAX_DEFAULT_MATMUL_PRECISION", "x", "jax_default_matmul_precision"),
+    slow("JAX_NUMPY_RANK_PROMOTION", "x", "flag jax_numpy_rank_promotion"),
+    slow("JAX_DEFAULT_MATMUL_PRECISION", "x", "jax_default_matmul_precision"),
   ],
 )
 def test_a_value_that_jax_cannot_use_is_one_line(

@@ -14,7 +14,7 @@ from jaxlic.training import checkpoints
 from tests.trainer import ROOT
 from tests.training.damaged_runs import DAMAGES, FILES
 
-pytestmark = pytest.mark.newest
+pytestmark = [pytest.mark.newest, pytest.mark.slow]
 
 SOUND = r"/checkpoints/2 is damaged \(.+\); checkpoint 1 is sound: "
 EXPORT = f"{SOUND}name it with --checkpoint 1$"

@@ -58,6 +58,7 @@ def test_a_spawned_process_writes_the_same_bytes_and_reads_them(spawned, model):
   np.testing.assert_array_equal(shown, files.decompress(data, model=model))
 
 
+@pytest.mark.slow
 def test_a_spawned_process_has_ensembles(spawned, folder, tmp_path):
   members = [zoo.load(folder), zoo.load(export(tmp_path / "b", scale=1.5))]
   joined = zoo.join(
