@@ -167,6 +167,12 @@ def tiny_codec(tmp_path_factory):
   return folder
 
 
+@pytest.fixture(scope="session")
+def model(tiny_codec):
+  """That codec, loaded."""
+  return zoo.load(tiny_codec)
+
+
 @pytest.fixture(scope="module")
 def trainer(tmp_path_factory):
   """Starts train.py in a folder that a file's tests share."""

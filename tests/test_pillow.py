@@ -26,11 +26,6 @@ ORIENTATION, MAKE = 0x112, 0x10F
 PIXELS = np.random.default_rng(1).integers(0, 256, (48, 40, 3), np.uint8)
 
 
-@pytest.fixture(scope="module")
-def model(tiny_codec):
-  return zoo.load(tiny_codec)
-
-
 @pytest.fixture
 def image():
   return Image.fromarray(PIXELS)

@@ -68,6 +68,21 @@ def test_encoding_twice_gives_the_same_bytes(toy):
   assert built.encode(params, tables, image, 0.0) == first
 
 
+def _counting(model, function):
+  """The codec of a model, and a list of the stages that traced a function."""
+  traced = []
+
+  def counted(stage):
+    def counting(*args):
+      traced.append(stage.spec.name)
+      return getattr(stage, function)(*args)
+
+    return stage._replace(**{function: counting})
+
+  stages = tuple(counted(stage) for stage in model.stages)
+  return codec.make(model._replace(stages=stages)), traced
+
+
 def test_first_stages_have_the_rows_that_a_claim_is_checked_by(toy):
   model, _, params, _ = toy
   stage, top = model.stages[0], model.spec.max_quality
@@ -81,17 +96,7 @@ def test_first_stages_have_the_rows_that_a_claim_is_checked_by(toy):
 
 def test_a_claim_beyond_the_payload_is_refused_before_networks_run(toy):
   model, _, params, tables = toy
-  ran = []
-
-  def counted(stage):
-    def absorb(*args):
-      ran.append(stage.spec.name)
-      return stage.absorb(*args)
-
-    return stage._replace(absorb=absorb)
-
-  stages = tuple(counted(stage) for stage in model.stages)
-  built = codec.make(model._replace(stages=stages))
+  built, ran = _counting(model, "absorb")
   claim = Payload(
     height=8192, width=8192, quality=0.0, check=0, data=b"8bytes.."
   )
@@ -121,17 +126,7 @@ def test_noise_depends_on_an_image_s_own_key_alone(name):
 
 def test_predict_is_traced_once_per_shape():
   model, _, params, tables = make_toy("mbt2018-mean")
-  traces = []
-
-  def counted(stage):
-    def predict(*args):
-      traces.append(stage.spec.name)
-      return stage.predict(*args)
-
-    return stage._replace(predict=predict)
-
-  stages = tuple(counted(stage) for stage in model.stages)
-  built = codec.make(model._replace(stages=stages))
+  built, traces = _counting(model, "predict")
   image = _photo(40, 40)
   payload = built.encode(params, tables, image, 0.0)
   built.decode(params, tables, payload)

@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxlic import files, metrics, zoo
+from jaxlic import files, metrics
 from jaxlic.data.images import Photo
 from jaxlic.errors import JaxlicError
 from jaxlic.evaluation import sweep
-
-
-@pytest.fixture(scope="module")
-def model(tiny_codec):
-  return zoo.load(tiny_codec)
 
 
 def noise(*shape):

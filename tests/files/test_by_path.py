@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 import jaxlic
-from jaxlic import files, zoo
+from jaxlic import files
 from jaxlic.coding import container
 from jaxlic.errors import JaxlicError
 
@@ -14,11 +14,6 @@ RGB = np.random.default_rng(1).integers(0, 256, (48, 40, 3), np.uint8)
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
 ORIENTATION, MAKE = 0x112, 0x10F
-
-
-@pytest.fixture(scope="module")
-def model(tiny_codec):
-  return zoo.load(tiny_codec)
 
 
 @pytest.fixture

@@ -19,11 +19,6 @@ ORIENTATION, MAKE = 0x112, 0x10F
 
 
 @pytest.fixture(scope="module")
-def model(tiny_codec):
-  return zoo.load(tiny_codec)
-
-
-@pytest.fixture(scope="module")
 def jlic(model):
   """The bytes of a file."""
   return files.compress(RGB, quality=5.0, model=model)

@@ -17,11 +17,6 @@ RGB = np.random.default_rng(1).integers(0, 256, (48, 48, 3), np.uint8)
 NAME = "bmshj2018-factorized"
 
 
-@pytest.fixture(scope="module")
-def model(tiny_codec):
-  return zoo.load(tiny_codec)
-
-
 @pytest.fixture
 def folder(tmp_path):
   return export(tmp_path / "codec", scale=1)
