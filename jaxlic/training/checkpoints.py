@@ -161,6 +161,8 @@ def quieten() -> None:
   logging.set_verbosity(logging.WARNING)
   logging.get_absl_logger().addFilter(lambda r: "orbax" not in r.pathname)
   getLogger("asyncio").setLevel("CRITICAL")
+  # A thread of its own may hold what was never awaited until Python ends.
+  warnings.filterwarnings("ignore", "coroutine .* was never awaited")
   show = sys.unraisablehook
 
   def hook(event: Any) -> None:
