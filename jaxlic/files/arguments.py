@@ -10,7 +10,7 @@ from PIL import Image
 
 from jaxlic import zoo
 from jaxlic.data import images
-from jaxlic.data.images import Photo
+from jaxlic.data.images import Background, Photo
 from jaxlic.errors import JaxlicError
 from jaxlic.files.samples import samples_of
 from jaxlic.zoo import Trained
@@ -27,8 +27,9 @@ MapLike = Any  # what NumPy makes float32 [H W] of
 def photo_of(
   image: ImageLike,
   *,
-  background: str | None = None,
+  background: Background = None,
   reduce_depth: bool = False,
+  salvage: bool = False,
 ) -> Photo:
   """Returns a PIL image, or 8-bit samples [H W 3] or [H W], as a photograph.
 
@@ -36,6 +37,7 @@ def photo_of(
     image: A PIL image is read as a file is, see `jaxlic.data.images.from_pil`.
     background: Of a PIL image: the colour under transparent pixels.
     reduce_depth: Of a PIL image: whether deep samples are rounded.
+    salvage: Of a PIL image: whether the rest of a damaged one is taken.
 
   Raises:
     JaxlicError: If the image has other samples or another shape, or a PIL
@@ -43,7 +45,10 @@ def photo_of(
   """
   if isinstance(image, Image.Image):
     return images.from_pil(
-      image, background=background, reduce_depth=reduce_depth
+      image,
+      background=background,
+      reduce_depth=reduce_depth,
+      salvage=salvage,
     )
   samples = samples_of(image)
   grey = samples.ndim == 2

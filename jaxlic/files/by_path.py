@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from jaxlic import metrics, zoo
 from jaxlic.data import images, output
+from jaxlic.data.images import Background
 from jaxlic.data.images.opening import named_bytes
 from jaxlic.files.arguments import (
   MapLike,
@@ -37,7 +38,7 @@ def compress_file(
   quality: Number | None = None,
   model: ModelLike = zoo.DEFAULT,
   quality_map: MapLike | None = None,
-  background: str | None = None,
+  background: Background = None,
   reduce_depth: bool = False,
   strip: bool = False,
   salvage: bool = False,

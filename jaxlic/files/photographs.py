@@ -8,7 +8,7 @@ from PIL import ExifTags, Image
 from jaxlic import zoo
 from jaxlic.coding import container
 from jaxlic.data import images, output
-from jaxlic.data.images import Photo
+from jaxlic.data.images import Background, Photo
 from jaxlic.errors import JaxlicError
 from jaxlic.files.arguments import (
   BytesLike,
@@ -35,8 +35,9 @@ def compress(
   quality: Number | None = None,
   model: ModelLike = zoo.DEFAULT,
   quality_map: MapLike | None = None,
-  background: str | None = None,
+  background: Background = None,
   reduce_depth: bool = False,
+  salvage: bool = False,
 ) -> bytes:
   """Returns the file of an image: RGB, or grey if it has two axes.
 
@@ -53,13 +54,16 @@ def compress(
     background: For a PIL image: the colour under transparent pixels, as a name
       or `#rrggbb`.
     reduce_depth: For a PIL image: round more than 8 bits per sample to 8.
+    salvage: For a PIL image: take what is left of a damaged one.
 
   Raises:
     JaxlicError: If the image has other samples or another shape, the quality is
       out of range, or the model is unknown, or takes no quality map; if a PIL
       image is damaged, or has alpha or deep samples without leave.
   """
-  photo = photo_of(image, background=background, reduce_depth=reduce_depth)
+  photo = photo_of(
+    image, background=background, reduce_depth=reduce_depth, salvage=salvage
+  )
   warn_of_notes("image", photo)
   return compress_photo(
     photo,

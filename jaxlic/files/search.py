@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from jaxlic import files, metrics, zoo
 from jaxlic.coding import container
-from jaxlic.data.images import Photo
+from jaxlic.data.images import Background, Photo
 from jaxlic.errors import JaxlicError
 from jaxlic.zoo import Trained
 
@@ -59,8 +59,9 @@ def compress_to(
   target_psnr_db: files.Number | None = None,
   model: files.ModelLike = zoo.DEFAULT,
   quality_map: files.MapLike | None = None,
-  background: str | None = None,
+  background: Background = None,
   reduce_depth: bool = False,
+  salvage: bool = False,
 ) -> Found:
   """Returns the file of an image with a wanted rate or PSNR.
 
@@ -75,13 +76,14 @@ def compress_to(
     quality_map: As in `compress`.
     background: As in `compress`.
     reduce_depth: As in `compress`.
+    salvage: As in `compress`.
 
   Raises:
     JaxlicError: As `compress`; or if not exactly one target is given, it is not
       a positive number, or the codec has one rate.
   """
   photo = files.photo_of(
-    image, background=background, reduce_depth=reduce_depth
+    image, background=background, reduce_depth=reduce_depth, salvage=salvage
   )
   files.warn_of_notes("image", photo)
   return search(

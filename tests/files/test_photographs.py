@@ -1,4 +1,5 @@
 import dataclasses
+import io
 import shutil
 from pathlib import Path
 
@@ -93,6 +94,16 @@ def test_a_pil_image_with_alpha_needs_a_background(model, jlic):
   shown = files.compress(image, model=model, background="#102030")
   flat = np.full_like(RGB, [0x10, 0x20, 0x30])
   assert shown == files.compress(flat, model=model)
+
+
+def test_a_damaged_pil_image_needs_leave_and_is_told(model):
+  file = io.BytesIO()
+  Image.fromarray(RGB).save(file, "JPEG")
+  image = Image.open(io.BytesIO(file.getvalue()[:-500]))
+  with pytest.raises(JaxlicError, match="image: damaged"):
+    files.compress(image, quality=5.0, model=model)
+  with pytest.warns(UserWarning, match="image: damaged .*a part is lost"):
+    files.compress(image, quality=5.0, model=model, salvage=True)
 
 
 def test_files_without_exif_and_xmp_are_of_version_1(jlic):

@@ -7,6 +7,7 @@ names the way out, never dropped in silence. ICC profile, EXIF and XMP are kept;
 damaged EXIF, IPTC. Comments, text chunks and resolutions are not read.
 """
 
+from jaxlic.data.images.flattening import Background
 from jaxlic.data.images.listing import READABLE, list_files, list_photos
 from jaxlic.data.images.opening import MAX_PIXELS, check_header, header_size
 from jaxlic.data.images.photo import Photo
@@ -17,6 +18,7 @@ from jaxlic.data.images.writing import check_photo_target, encode, write
 __all__ = [
   "MAX_PIXELS",
   "READABLE",
+  "Background",
   "Photo",
   "check_header",
   "check_photo_target",

@@ -63,28 +63,27 @@ def load(
   except Exception as error:  # each plugin raises its own kinds
     report = reason(error)
     image = _rest(name, data, error) if salvage else image
-  if report and not salvage:
-    raise _refusal(name, report)
-  return image, (f"damaged ({report}): a part is lost",) if report else ()
+  return image, _notes(name, report, salvage=salvage)
 
 
-def check(name: str, image: Image.Image, data: bytes) -> None:
-  """Refuses a file that shows damage, decoding no more of it than that takes.
+def check(
+  name: str, image: Image.Image, data: bytes, *, salvage: bool
+) -> tuple[str, ...]:
+  """Returns notes on damage, decoding no more of a file than that takes.
 
   Args:
     name: What the error calls the file.
     image: The image, opened but not decoded.
     data: The file's bytes.
+    salvage: As of `load`.
 
   Raises:
-    JaxlicError: If it does.
+    JaxlicError: If there is any, and `salvage` is False.
     apart.ProcessError: As of `load`.
   """
   packed = image.tile and image.tile[0][0] == "libtiff"
   report = _decode(image, data) if packed else None
-  report = report or _judge(image, data)
-  if report:
-    raise _refusal(name, report)
+  return _notes(name, report or _judge(image, data), salvage=salvage)
 
 
 def completed(data: bytes) -> tuple[bytes, tuple[str, ...]]:
@@ -100,8 +99,12 @@ def completed(data: bytes) -> tuple[bytes, tuple[str, ...]]:
   return data + bytes(missing), (f"cut: its last {missing} bytes are lost",)
 
 
-def _refusal(name: str, report: str) -> JaxlicError:
-  return JaxlicError(
+def _notes(name: str, report: str | None, *, salvage: bool) -> tuple[str, ...]:
+  if not report:
+    return ()
+  if salvage:
+    return (f"damaged ({report}): a part is lost",)
+  raise JaxlicError(
     f"{name}: damaged ({report}); get the file again, or take what is left"
     " with salvage (--salvage)"
   )

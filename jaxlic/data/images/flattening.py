@@ -1,5 +1,7 @@
 """Decoded images made photographs: alpha, colour space and profile resolved."""
 
+from typing import Any
+
 import numpy as np
 from PIL import Image, ImageCms, ImageColor
 
@@ -8,6 +10,7 @@ from jaxlic.data.images.opening import damaged
 from jaxlic.data.images.photo import Photo
 from jaxlic.errors import JaxlicError
 
+Background = Any  # a colour's name or #rrggbb, which is checked here, or None
 _GREY_MODES = ("1", "L", "LA")
 _RGB_MODES = ("P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
@@ -18,7 +21,7 @@ def flatten(
   image: Image.Image,
   *,
   profile: bytes | None,
-  background: str | None,
+  background: Background,
 ) -> Photo:
   """Returns the photograph that an upright image of 8 bits shows.
 
@@ -81,7 +84,7 @@ def _from_cmyk(name: str, image: Image.Image, profile: bytes) -> Image.Image:
     raise damaged(f"{name}: its CMYK profile", error) from error
 
 
-def _colour(name: str, background: str | None) -> tuple[int, ...]:
+def _colour(name: str, background: Background) -> tuple[int, ...]:
   if background is None:
     raise JaxlicError(
       f"{name}: transparent pixels are not coded; pass background"
@@ -89,7 +92,7 @@ def _colour(name: str, background: str | None) -> tuple[int, ...]:
     )
   try:
     return ImageColor.getrgb(background)[:3]
-  except ValueError as error:
+  except (ValueError, TypeError, AttributeError) as error:
     raise JaxlicError(
       f"background must be a colour name or #rrggbb, got {background!r}; try"
       " white"

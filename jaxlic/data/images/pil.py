@@ -15,7 +15,7 @@ from jaxlic.data.images import (
   tiff,
   turning,
 )
-from jaxlic.data.images.flattening import flatten
+from jaxlic.data.images.flattening import Background, flatten
 from jaxlic.data.images.opening import NO_DAMAGE, check_size, damaged
 from jaxlic.data.images.photo import Photo
 from jaxlic.data.images.reading import read
@@ -27,8 +27,9 @@ _NAME = "image"
 def from_pil(
   image: Image.Image,
   *,
-  background: str | None = None,
+  background: Background = None,
   reduce_depth: bool = False,
+  salvage: bool = False,
 ) -> Photo:
   """Returns the photograph that an image of Pillow shows.
 
@@ -49,12 +50,13 @@ def from_pil(
     image: Of any mode, and one frame.
     background: Colour under transparent pixels, as a name or `#rrggbb`.
     reduce_depth: Round more than 8 bits per sample to 8.
+    salvage: Take what is left of a damaged picture, and tell so in `notes`.
 
   Raises:
     JaxlicError: As `read` does, under the name "image".
   """
   try:
-    return _read(image, background, reduce_depth=reduce_depth)
+    return _read(image, background, reduce_depth=reduce_depth, salvage=salvage)
   except NO_DAMAGE:
     raise
   except Exception as error:  # plugins and `info` may say anything
@@ -62,7 +64,11 @@ def from_pil(
 
 
 def _read(
-  image: Image.Image, background: str | None, *, reduce_depth: bool
+  image: Image.Image,
+  background: Background,
+  *,
+  reduce_depth: bool,
+  salvage: bool,
 ) -> Photo:
   check_size(_NAME, image.width, image.height)
   origin.check_open(_NAME, image)
@@ -73,13 +79,22 @@ def _read(
     )
   data = origin.undecoded(image)
   if data:
-    return read(data, background=background, reduce_depth=reduce_depth)
+    return read(
+      data,
+      background=background,
+      reduce_depth=reduce_depth,
+      salvage=salvage,
+    )
   info.check(_NAME, image)
-  return _decoded(image, background, reduce_depth=reduce_depth)
+  return _decoded(image, background, reduce_depth=reduce_depth, salvage=salvage)
 
 
 def _decoded(
-  image: Image.Image, background: str | None, *, reduce_depth: bool
+  image: Image.Image,
+  background: Background,
+  *,
+  reduce_depth: bool,
+  salvage: bool,
 ) -> Photo:
   image.load()
   fresh, data = origin.named_file(image)
@@ -94,8 +109,8 @@ def _decoded(
   if fresh:
     # In this order, as a check may decode.
     more = beside.notes(fresh, data, fresh.info.get("xmp") or b"")
+    more += damage.check(_NAME, fresh, data, salvage=salvage)
     kept = kept._replace(notes=tuple(dict.fromkeys((*kept.notes, *more))))
-    damage.check(_NAME, fresh, data)
   turned = _settled(image, data, _orientation(image, kept))
   photo = flatten(_NAME, turned, profile=profile, background=background)
   return metadata.attach(photo, kept)

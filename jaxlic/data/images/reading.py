@@ -13,7 +13,7 @@ from jaxlic.data.images import (
   tiff,
   turning,
 )
-from jaxlic.data.images.flattening import flatten
+from jaxlic.data.images.flattening import Background, flatten
 from jaxlic.data.images.opening import (
   NO_DAMAGE,
   damaged,
@@ -26,7 +26,7 @@ from jaxlic.data.images.photo import Photo
 def read(
   source: str | os.PathLike | bytes,
   *,
-  background: str | None = None,
+  background: Background = None,
   reduce_depth: bool = False,
   salvage: bool = False,
 ) -> Photo:
@@ -83,7 +83,7 @@ def _read(
   name: str,
   data: bytes,
   *,
-  background: str | None,
+  background: Background,
   reduce_depth: bool,
   salvage: bool,
 ) -> Photo:

@@ -133,6 +133,10 @@ def test_a_cut_jpeg_is_refused(load):
       image.load()
   with pytest.raises(JaxlicError, match="image: damaged"):
     images.from_pil(image)
+  same = images.read(file[: len(file) // 2], salvage=True)
+  rest = images.from_pil(image, salvage=True)
+  np.testing.assert_array_equal(rest.pixels, same.pixels)
+  assert rest.notes == same.notes and "a part is lost" in rest.notes[-1]
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "RGBa", "La", "PA"])
@@ -345,6 +349,9 @@ def test_damage_that_pillow_passes_is_seen_where_the_file_is(tmp_path, kind):
   image = _decoded_file(tmp_path / "photo", file)
   with pytest.raises(JaxlicError, match="image: damaged"):
     images.from_pil(image)
+  rest = images.from_pil(image, salvage=True)
+  np.testing.assert_array_equal(rest.pixels, image.convert("RGB"))
+  assert "a part is lost" in rest.notes[-1]
 
 
 def test_a_second_picture_is_told_where_the_file_is(tmp_path):

@@ -40,6 +40,13 @@ def test_alpha_is_refused_without_a_background():
     images.read(file)
 
 
+@pytest.mark.parametrize("background", ["whit", (255, 255, 255), 255, b"white"])
+def test_a_background_is_a_colour_name_or_hexadecimal(background):
+  file = encode(Image.fromarray(_set_alpha(254)))
+  with pytest.raises(JaxlicError, match="background must be a colour name"):
+    images.read(file, background=background)
+
+
 def test_alpha_is_composited_over_the_background():
   alpha = np.zeros_like(GREY)
   alpha[0] = 255
