@@ -3,6 +3,11 @@
 import functools
 import gc
 import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 
 import jax
 import numpy as np
@@ -12,8 +17,9 @@ from jaxlic import codec, models, training, zoo
 from tests.trainer import make_trainer
 
 # Most of the tests' time is spent in the compiler. Programs that tests start do
-# without this, and run as users run them.
+# without these two, and run as users run them.
 jax.config.update("jax_disable_most_optimizations", True)
+NO_EMITTERS = "--xla_cpu_use_fusion_emitters=false"  # saves a third
 # What broadcasts or is cast says so: JAX_NUMPY_RANK_PROMOTION=raise and
 # JAX_NUMPY_DTYPE_PROMOTION=strict may be set by whoever runs us.
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -77,6 +83,38 @@ LATENT_LAYERS = [
   ["hyper_analysis", "params", "conv4"],
   ["hyper_synthesis", "params", "conv2"],
 ]
+
+
+def pytest_configure(config):
+  """Has the compiler do less in the processes that run tests."""
+  works = hasattr(config, "workerinput")
+  if not works:
+    keep_programs(config)
+    leave_out_emitters()
+  if works or not config.getoption("numprocesses"):
+    jax.device_get(jax.numpy.zeros(()))  # XLA reads its flags now, once
+    restored = os.environ.pop("XLA_FLAGS", "").removesuffix(NO_EMITTERS).strip()
+    os.environ |= {"XLA_FLAGS": restored} if restored else {}
+
+
+def keep_programs(config):
+  """Keeps what is compiled for all processes of a run, until it ends."""
+  folder = tempfile.mkdtemp(prefix="jaxlic-tests-")
+  config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+  # In the environment for those that are started, too.
+  os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+  os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
+  jax.config.update("jax_compilation_cache_dir", folder)
+  jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+
+
+def leave_out_emitters():
+  """Adds the flag if this XLA knows it, which ends a process otherwise."""
+  flags = f"{os.environ.get('XLA_FLAGS', '')} {NO_EMITTERS}".strip()
+  start = [sys.executable, "-c", "import jax; jax.numpy.zeros(())"]
+  environment = os.environ | {"XLA_FLAGS": flags}
+  if not subprocess.run(start, env=environment, capture_output=True).returncode:
+    os.environ["XLA_FLAGS"] = flags
 
 
 def make_params(model, noise=0.03, last=8.0):

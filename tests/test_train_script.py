@@ -86,6 +86,7 @@ def test_hosts_share_the_work_without_changing_the_result(trainer, alone):
   )
 
 
+@pytest.mark.slow
 @pytest.mark.newest
 def test_a_run_continues_on_another_number_of_devices(trainer, alone):
   shutil.copytree(trainer.folder / "alone", trainer.folder / "moved")

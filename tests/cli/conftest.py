@@ -78,11 +78,10 @@ def raising(error):
   return command
 
 
-def process(*words, **options):
-  """Runs Python, where no programs are kept unless the environment says so."""
-  environment = os.environ | {"PYTHONPATH": str(ROOT)}
-  environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-  environment |= options.pop("environment", {})
+def process(*words, environment=None, **options):
+  """Runs Python, in this environment but for the changes; None: without it."""
+  changed = os.environ | {"PYTHONPATH": str(ROOT)} | (environment or {})
+  environment = {k: v for k, v in changed.items() if v is not None}
   return subprocess.run(
     [sys.executable, *map(str, words)],
     env=environment,

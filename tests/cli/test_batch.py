@@ -174,7 +174,6 @@ def test_processes_write_the_same_files(model, photos, tmp_path):
     done = process(
       *("-m", "jaxlic", "compress", photos, "--output-dir", tmp_path / jobs),
       *("--model", model, "--recursive", "--jobs", jobs),
-      environment={"XDG_CACHE_HOME": str(tmp_path / "cache")},
       stdout=subprocess.PIPE,
     )
     assert done.returncode == 1 and len(done.stdout.splitlines()) == 3
@@ -202,7 +201,6 @@ def test_a_process_that_ends_takes_its_own_file_alone(model, photos, tmp_path):
   done = process(
     *("-m", "jaxlic", "compress", photos, "--output-dir", tmp_path / "out"),
     *("--model", model, "--recursive", "--jobs", "2", "--import", "ending"),
-    environment={"XDG_CACHE_HOME": str(tmp_path / "cache")},
     stdout=subprocess.PIPE,
     cwd=tmp_path,
   )
@@ -249,10 +247,7 @@ def test_a_dash_is_a_standard_stream(model, png, tmp_path):
     f"cat '{png}' | {{0}} compress - - --quality 2 {{1}} | tee a.jlic | "
     "{0} decompress - - --format bmp {1} > a.bmp"
   ).format(f"'{sys.executable}' -m jaxlic", f"--model '{model}'")
-  environment = os.environ | {
-    "PYTHONPATH": str(ROOT),
-    "XDG_CACHE_HOME": str(tmp_path / "cache"),
-  }
+  environment = os.environ | {"PYTHONPATH": str(ROOT)}
   done = subprocess.run(
     ["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True
   )

@@ -70,6 +70,7 @@ STRICT = {
 }
 
 
+@pytest.mark.slow  # tests are strict in most of this, too
 def test_what_is_strict_about_jax_changes_no_file(png, jlic, model, tmp_path):
   coded, shown = tmp_path / "out.jlic", tmp_path / "out.png"
   for words in [

@@ -66,6 +66,7 @@ def test_what_makes_y_is_not_rounded_to_bfloat16():
 
 
 @pytest.mark.newest
+@pytest.mark.slow
 def test_the_mixture_is_coded_in_order_as_evaluated():
   model = models.make("cheng2020-anchor", width=4, components=3)
   built = codec.make(model)

@@ -110,6 +110,7 @@ def trained():
   return zoo.load(FIXTURE), pixels
 
 
+@pytest.mark.slow
 def test_rate_grows_over_the_whole_sweep_and_psnr_with_the_levels(trained):
   model, pixels = trained
   sizes, psnrs = [], []

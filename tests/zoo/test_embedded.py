@@ -35,6 +35,7 @@ def test_codecs_are_loaded_from_pretrained_as_from_the_zoo():
   assert (pretrained.folder(pretrained.DEFAULT) / "codec.json").is_file()
 
 
+@pytest.mark.slow
 def test_rate_and_psnr_grow_over_the_whole_sweep(photo):
   pixels = photo.pixels[:160, 200:360]
   sizes, psnrs = [], []

@@ -7,7 +7,6 @@ import pytest
 
 from configs import theis2017_scaled
 from jaxlic import models, training
-from tests.conftest import slow
 from tests.models.small_theis2017 import SMALL, mapped_step, picture, small
 
 
@@ -31,7 +30,8 @@ def test_scales_of_one_are_the_model_without_to_the_last_bit(follow):
     assert built.encode(with_scales, tables, image, quality).data == data
 
 
-@pytest.mark.parametrize("follow", [True, slow(False)])
+@pytest.mark.slow
+@pytest.mark.parametrize("follow", [True, False])
 def test_smaller_scales_cost_fewer_bits_at_every_quality(follow):
   model, built, params = small("theis2017-scaled", follow=follow)
   scales = jnp.log(jnp.asarray([0.3, 1.0, 4.0]))
