@@ -17,7 +17,12 @@ class Chunk(NamedTuple):
   start: int  # of its 12 bytes and content
   name: bytes
   content: bytes
-  sound: bool  # by its check
+  check: bytes  # of name and content, as stored
+
+  @property
+  def sound(self) -> bool:
+    """Whether the check is right; computed, as most chunks are not asked."""
+    return self.check == _u32(zlib.crc32(self.content, zlib.crc32(self.name)))
 
 
 def walk(data: bytes) -> Iterator[Chunk]:
@@ -26,9 +31,7 @@ def walk(data: bytes) -> Iterator[Chunk]:
   while start + 8 <= len(data):
     size, name = struct.unpack_from(">I4s", data, start)
     stop = start + 8 + size
-    content = data[start + 8 : stop]
-    check = zlib.crc32(content, zlib.crc32(name))
-    yield Chunk(start, name, content, data[stop : stop + 4] == _u32(check))
+    yield Chunk(start, name, data[start + 8 : stop], data[stop : stop + 4])
     start = stop + 4
 
 
