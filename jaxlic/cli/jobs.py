@@ -84,13 +84,13 @@ def plan(options: argparse.Namespace, kind: Files) -> Plan:
   first, step = options.shard or (1, 1)
   # Before anything depends on what other shards have written by now.
   jobs = _unlike(_named(options, kind))[first - 1 :: step]
-  new = [job for job in jobs if not os.path.lexists(job.target)]
-  for job in sorted(set(jobs) - set(new)):
+  there = {job for job in jobs if os.path.lexists(job.target)}
+  for job in sorted(there):
     output.check_distinct(job.source, job.target)
     if not options.skip_existing:
       kind.check(job.target)
   if options.skip_existing:
-    return Plan(new, len(jobs) - len(new))
+    return Plan([job for job in jobs if job not in there], len(there))
   return Plan(jobs, 0)
 
 
