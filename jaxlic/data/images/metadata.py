@@ -4,7 +4,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from jaxlic.data.images import beside, directories, exif, xmp
 from jaxlic.data.images.opening import reason
@@ -13,7 +13,6 @@ from jaxlic.data.images.photo import Photo
 MAX_BYTES = directories.MAX_BYTES
 
 _PREFIX = b"Exif\0\0"
-_ORIENTATION_TAG = 274
 
 
 class Metadata(NamedTuple):
@@ -118,7 +117,7 @@ def _orientation(image: Image.Image, stored: bytes, packet: bytes) -> int:
   if image.format == "HEIF" or jxl:
     return 1  # the decoder turned them
   if image.format == "TIFF":
-    found = _number(getattr(image, "tag_v2", {}).get(_ORIENTATION_TAG))
+    found = _number(getattr(image, "tag_v2", {}).get(ExifTags.Base.Orientation))
   else:
     found = exif.orientation(stored)
   if image.format == "AVIF":

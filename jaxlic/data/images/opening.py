@@ -1,9 +1,11 @@
 """Files of images, opened and judged by their headers, not yet decoded."""
 
+import contextlib
 import io
 import logging
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -180,6 +182,21 @@ def _open(name: str, file: io.BufferedIOBase) -> Image.Image:
     # Pillow refuses an AVIF for its damaged EXIF.
     file = io.BytesIO(boxes.without_exif(data))
     return Image.open(file, formats=_FORMATS)
+
+
+@contextlib.contextmanager
+def telling_damage(name: str) -> Iterator[None]:
+  """Takes any error of the block for damage of a file, but for `NO_DAMAGE`.
+
+  Raises:
+    JaxlicError: What `damaged` returns.
+  """
+  try:
+    yield
+  except NO_DAMAGE:
+    raise
+  except Exception as error:  # each plugin raises its own kinds
+    raise damaged(name, error) from error
 
 
 def damaged(name: str, error: Exception) -> JaxlicError:

@@ -1,7 +1,7 @@
 """Images of Pillow as photographs, by the rules for files."""
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from jaxlic.data.images import (
   beside,
@@ -16,7 +16,7 @@ from jaxlic.data.images import (
   turning,
 )
 from jaxlic.data.images.flattening import Background, flatten
-from jaxlic.data.images.opening import NO_DAMAGE, check_size, damaged
+from jaxlic.data.images.opening import check_size, telling_damage
 from jaxlic.data.images.photo import Photo
 from jaxlic.data.images.reading import read
 from jaxlic.errors import JaxlicError
@@ -55,38 +55,26 @@ def from_pil(
   Raises:
     JaxlicError: As `read` does, under the name "image".
   """
-  try:
-    return _read(image, background, reduce_depth=reduce_depth, salvage=salvage)
-  except NO_DAMAGE:
-    raise
-  except Exception as error:  # plugins and `info` may say anything
-    raise damaged(_NAME, error) from error
-
-
-def _read(
-  image: Image.Image,
-  background: Background,
-  *,
-  reduce_depth: bool,
-  salvage: bool,
-) -> Photo:
-  check_size(_NAME, image.width, image.height)
-  origin.check_open(_NAME, image)
-  if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-    raise JaxlicError(
-      f"{_NAME}: only single images are read, this one has {image.n_frames}"
-      " frames or pages; pass image.copy() for the current one"
+  with telling_damage(_NAME):  # `info` may hold anything, too
+    check_size(_NAME, image.width, image.height)
+    origin.check_open(_NAME, image)
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+      raise JaxlicError(
+        f"{_NAME}: only single images are read, this one has {image.n_frames}"
+        " frames or pages; pass image.copy() for the current one"
+      )
+    data = origin.undecoded(image)
+    if data:
+      return read(
+        data,
+        background=background,
+        reduce_depth=reduce_depth,
+        salvage=salvage,
+      )
+    info.check(_NAME, image)
+    return _decoded(
+      image, background, reduce_depth=reduce_depth, salvage=salvage
     )
-  data = origin.undecoded(image)
-  if data:
-    return read(
-      data,
-      background=background,
-      reduce_depth=reduce_depth,
-      salvage=salvage,
-    )
-  info.check(_NAME, image)
-  return _decoded(image, background, reduce_depth=reduce_depth, salvage=salvage)
 
 
 def _decoded(
@@ -121,7 +109,7 @@ def _orientation(image: Image.Image, kept: metadata.Metadata) -> int:
   if image.format in ("AVIF", "HEIF", "JXL"):
     return kept.orientation
   try:
-    stated = image.getexif().get(274)
+    stated = image.getexif().get(ExifTags.Base.Orientation)
   except (ValueError, SyntaxError):  # damaged, which `kept` tells
     stated = None
   if isinstance(stated, int) and 1 <= stated <= 8:

@@ -15,10 +15,9 @@ from jaxlic.data.images import (
 )
 from jaxlic.data.images.flattening import Background, flatten
 from jaxlic.data.images.opening import (
-  NO_DAMAGE,
-  damaged,
   named_bytes,
   open_image,
+  telling_damage,
 )
 from jaxlic.data.images.photo import Photo
 
@@ -65,43 +64,22 @@ def read(
       see `damage`.
   """
   name, data = named_bytes(source)
-  try:
-    return _read(
-      name,
-      data,
-      background=background,
-      reduce_depth=reduce_depth,
-      salvage=salvage,
-    )
-  except NO_DAMAGE:
-    raise
-  except Exception as error:  # plugins and tags may say anything
-    raise damaged(name, error) from error
-
-
-def _read(
-  name: str,
-  data: bytes,
-  *,
-  background: Background,
-  reduce_depth: bool,
-  salvage: bool,
-) -> Photo:
-  data, cut = damage.completed(data) if salvage else (data, ())
-  image = open_image(name, io.BytesIO(data))
-  odd = info.settle(image)
-  depth.check(name, image, data, reduce_depth=reduce_depth)
-  profile = colour.profile(name, image, data)
-  if image.format == "TIFF":
-    tiff.check(name, image)
-  decoded, lost = damage.load(name, image, data, salvage=salvage)
-  kept = metadata.read(image, data)
-  if image.format == "PNG":
-    decoded.info |= png.transparency(image, data)
-  if image.format == "TIFF":
-    tiff.expand_palette(decoded, image.tag_v2)
-  decoded = depth.reduce(name, decoded, getattr(image, "tag_v2", {}))
-  decoded = turning.upright(decoded, kept.orientation)
-  photo = flatten(name, decoded, profile=profile, background=background)
-  photo = metadata.attach(photo, kept)
-  return photo._replace(notes=photo.notes + odd + cut + lost)
+  with telling_damage(name):  # tags may say anything, too
+    data, cut = damage.completed(data) if salvage else (data, ())
+    image = open_image(name, io.BytesIO(data))
+    odd = info.settle(image)
+    depth.check(name, image, data, reduce_depth=reduce_depth)
+    profile = colour.profile(name, image, data)
+    if image.format == "TIFF":
+      tiff.check(name, image)
+    decoded, lost = damage.load(name, image, data, salvage=salvage)
+    kept = metadata.read(image, data)
+    if image.format == "PNG":
+      decoded.info |= png.transparency(image, data)
+    if image.format == "TIFF":
+      tiff.expand_palette(decoded, image.tag_v2)
+    decoded = depth.reduce(name, decoded, getattr(image, "tag_v2", {}))
+    decoded = turning.upright(decoded, kept.orientation)
+    photo = flatten(name, decoded, profile=profile, background=background)
+    photo = metadata.attach(photo, kept)
+    return photo._replace(notes=photo.notes + odd + cut + lost)
