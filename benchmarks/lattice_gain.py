@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlic.entropy import lattice_gaussian as density
+from jaxlic.densities import lattice_gaussian as density
 from jaxlic.quantize.lattices import points as lattice_points
 from jaxlic.quantize.lattices import quantizer as lattice_quantizer
 from jaxlic.types import Prediction

@@ -67,7 +67,7 @@ def prepare(folder, names):
   import jax
 
   from jaxlic import models, zoo
-  from jaxlic.entropy import gaussian
+  from jaxlic.densities import gaussian
 
   for name in names:
     options, last = MODELS[name]
@@ -125,7 +125,7 @@ def measure_coder(path, count, repeats):
   `with_tables` builds the coder's form of the tables in every call.
   """
   from jaxlic.coding import range_coder
-  from jaxlic.entropy import gaussian
+  from jaxlic.densities import gaussian
 
   symbols, indexes, _ = compressai_peer.load_symbols(path, count)
   tables = gaussian.freeze()

@@ -15,7 +15,7 @@ ARROWS = {
   "quantize": ("errors", "types"),
   "data": ("errors",),
   "metrics": ("errors",),
-  "entropy": (
+  "densities": (
     "errors",
     "types",
     "nn",
@@ -23,7 +23,7 @@ ARROWS = {
     "coding.tables",
     "coding.mixture_tables",
   ),
-  "models": ("errors", "types", "quality", "nn", "quantize", "entropy"),
+  "models": ("errors", "types", "quality", "nn", "quantize", "densities"),
   "codec": ("errors", "types", "quality", "coding"),
   "training": ("errors", "types", "quality", "data", "metrics"),
   "zoo": ("errors", "types", "quality", "coding", "data", "codec", "models"),
@@ -34,7 +34,7 @@ ARROWS = {
     "errors",
     "types",
     "coding.tables",
-    "entropy",
+    "densities",
     "models",
     "zoo",
   ),

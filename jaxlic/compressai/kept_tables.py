@@ -4,7 +4,7 @@ import numpy as np
 
 from jaxlic.compressai import tables
 from jaxlic.compressai.layouts import Layout, Weights
-from jaxlic.entropy import gaussian
+from jaxlic.densities import gaussian
 from jaxlic.errors import JaxlicError
 from jaxlic.types import Tables
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxlic.entropy import factorized
+from jaxlic.densities import factorized
 
 Arrays = dict[str, np.ndarray]
 Shapes = dict[str, tuple[int, ...]]

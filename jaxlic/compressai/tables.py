@@ -28,7 +28,7 @@ from jaxtyping import Float
 
 from jaxlic.coding import tables as integer_tables
 from jaxlic.compressai.layers import DEPTH
-from jaxlic.entropy import gaussian as density
+from jaxlic.densities import gaussian as density
 from jaxlic.errors import JaxlicError
 from jaxlic.types import Tables
 
@@ -158,7 +158,7 @@ def gaussian(scales: Float[np.ndarray, "rows"] | None = None) -> Tables:
 
 
 def scale_ladder() -> Float[np.ndarray, "64"]:
-  """Returns the scales of `entropy.gaussian`, rounded as torch.linspace does.
+  """Returns the scales of `densities.gaussian`, rounded as torch.linspace does.
 
   From both ends to the middle, product and sum rounded together.
   """
@@ -188,7 +188,7 @@ def _quantized(rows: list[np.ndarray], offsets: np.ndarray) -> Tables:
 def _logits(
   weights: Arrays, x: Float[np.ndarray, "c 1 n"]
 ) -> Float[np.ndarray, "c 1 n"]:
-  """The logits of the cumulative, as `entropy.factorized.logits` has them."""
+  """The logits of the cumulative, as `densities.factorized.logits` has them."""
   for k in range(DEPTH + 1):
     slope = _rounded(functools.partial(np.logaddexp, 0), weights[f"_matrix{k}"])
     products = (slope[..., j, None] * x[:, None, j] for j in range(x.shape[1]))

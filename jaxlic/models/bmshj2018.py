@@ -22,7 +22,7 @@ References:
 
 import jax.numpy as jnp
 
-from jaxlic.entropy import factorized, gaussian
+from jaxlic.densities import factorized, gaussian
 from jaxlic.models.parts import options, precision
 from jaxlic.models.parts.net import Net
 from jaxlic.models.parts.published import STRIDE, model_spec, published_widths

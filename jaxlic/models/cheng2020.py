@@ -25,8 +25,8 @@ from typing import Annotated
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxlic.entropy import gaussian, mixture
-from jaxlic.entropy.mixture import Mixture
+from jaxlic.densities import gaussian, mixture
+from jaxlic.densities.mixture import Mixture
 from jaxlic.errors import JaxlicError
 from jaxlic.models.parts import context, options, precision
 from jaxlic.models.parts.published import check_quality, model_spec

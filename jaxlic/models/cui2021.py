@@ -28,7 +28,7 @@ from typing import Annotated
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxlic.entropy import asymmetric
+from jaxlic.densities import asymmetric
 from jaxlic.models import gained
 from jaxlic.models.parts import context, gain_units, options, precision
 from jaxlic.models.parts.published import STRIDE

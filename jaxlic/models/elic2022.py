@@ -29,7 +29,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxlic.entropy import gaussian
+from jaxlic.densities import gaussian
 from jaxlic.errors import JaxlicError
 from jaxlic.models.parts import channel_groups, options, precision
 from jaxlic.models.parts.channel_groups import ChannelGroup

@@ -25,7 +25,7 @@ References:
 
 from typing import Annotated
 
-from jaxlic.entropy import gaussian
+from jaxlic.densities import gaussian
 from jaxlic.errors import JaxlicError
 from jaxlic.models.parts import channel_groups, options, precision, shared_prior
 from jaxlic.models.parts.branched import Branched

@@ -14,7 +14,7 @@ References:
 
 from typing import Annotated
 
-from jaxlic.entropy import cosets, lattice_gaussian
+from jaxlic.densities import cosets, lattice_gaussian
 from jaxlic.models import cheng2020, mbt2018
 from jaxlic.models.parts import (
   companded,
@@ -64,7 +64,7 @@ def make_minnen(
     lattice: A name of quantize/lattices/points.py; "Zn" is rounding.
     block: Channels that make up a point; None: the lattice's only dimension, or
       all channels.
-    coset: What a coset bit costs, "raw" or "modelled", see entropy/cosets.py.
+    coset: What a coset bit costs, "raw" or "modelled", see densities/cosets.py.
     companding: Where A comes from, see models/parts/companded.py, or "none".
     order: "raster", or "checkerboard" (He 2021); see models/parts/context.py.
     surrogate: What stands for the lattice in training, see its quantizer.

@@ -13,7 +13,7 @@ References:
   Begaint et al., "CompressAI", 2020, models/google.py (layers and widths).
 """
 
-from jaxlic.entropy import gaussian
+from jaxlic.densities import gaussian
 from jaxlic.models.parts import context, options, precision
 from jaxlic.models.parts.published import model_spec, published_widths
 from jaxlic.models.parts.skeleton import (

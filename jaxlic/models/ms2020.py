@@ -27,7 +27,7 @@ from typing import Annotated
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxlic.entropy import gaussian
+from jaxlic.densities import gaussian
 from jaxlic.errors import JaxlicError
 from jaxlic.models.parts import channel_groups, options, precision
 from jaxlic.models.parts.channel_groups import ChannelGroup

@@ -29,7 +29,7 @@ References:
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxlic.entropy import factorized, gaussian
+from jaxlic.densities import factorized, gaussian
 from jaxlic.models import gained
 from jaxlic.models.parts import cells, gain_units, options, precision, stages
 from jaxlic.models.parts.net import init_of

@@ -32,7 +32,7 @@ References:
 from collections.abc import Iterable
 from typing import Annotated
 
-from jaxlic.entropy import channel_mixtures, channelwise, factorized
+from jaxlic.densities import channel_mixtures, channelwise, factorized
 from jaxlic.errors import JaxlicError
 from jaxlic.models.parts import options, precision
 from jaxlic.models.parts.masked import masked
@@ -89,7 +89,7 @@ def make(
       them, start from a codec without, with optimizer.only = ("log_scale",).
     follow: Whether the density is scaled with what it rates.
     density: Of every channel: "scales", a mixture of zero-mean Gaussians;
-      "mixture", one of Gaussians; or "factorized", see entropy/factorized.py.
+      "mixture", one of Gaussians; or "factorized", see densities/factorized.py.
     components: Gaussians of a mixture.
     padding: "mirror"; "strided", where blocks are padded with zeros and the
       image less mirrored; or "zero", where nothing is mirrored.

@@ -6,7 +6,7 @@ import pytest
 from jaxlic import codec, models
 from jaxlic.codec import begin, inputs
 from jaxlic.coding import range_coder
-from jaxlic.entropy import gaussian
+from jaxlic.densities import gaussian
 from jaxlic.errors import JaxlicError
 from jaxlic.quantize.companding import Companded
 from jaxlic.types import Payload, Quality

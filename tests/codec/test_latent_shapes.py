@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxlic import codec
-from jaxlic.entropy import gaussian
+from jaxlic.densities import gaussian
 from jaxlic.evaluation import complexity
 from jaxlic.models.parts.stages import absorb_as
 from jaxlic.quantize import surrogates

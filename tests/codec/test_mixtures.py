@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jaxlic import codec, models, zoo
-from jaxlic.entropy import mixture
-from jaxlic.entropy.mixture import Mixture
+from jaxlic.densities import mixture
+from jaxlic.densities.mixture import Mixture
 from jaxlic.errors import JaxlicError
 from jaxlic.models.parts.published import model_spec
 from jaxlic.models.parts.skeleton import code_whole, hyperprior, transforms

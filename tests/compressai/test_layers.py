@@ -3,7 +3,7 @@ import numpy as np
 
 from jaxlic.compressai import layers, names
 from jaxlic.compressai.sequences import Layer, sequence
-from jaxlic.entropy import factorized
+from jaxlic.densities import factorized
 from tests.compressai.fixture_files import state
 
 

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxlic.entropy import factorized
+from jaxlic.densities import factorized
 from jaxlic.errors import JaxlicError
 from jaxlic.models.parts.net import Net, init_of
 from jaxlic.models.parts.skeleton import with_params

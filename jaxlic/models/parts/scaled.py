@@ -12,7 +12,7 @@ References:
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxlic.entropy.channelwise import Scaled
+from jaxlic.densities.channelwise import Scaled
 from jaxlic.nn import gains
 from jaxlic.types import Context, Grid, Model, Params, Predict, Quality
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxlic.entropy import factorized, gaussian
+from jaxlic.densities import factorized, gaussian
 from jaxlic.models.parts.branched import Branched, centred
 from jaxlic.models.parts.channel_groups import ChannelGroup
 from jaxlic.models.parts.net import Net, init_of

@@ -14,8 +14,8 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
-from jaxlic.entropy import factorized
-from jaxlic.entropy.channelwise import Family
+from jaxlic.densities import factorized
+from jaxlic.densities.channelwise import Family
 from jaxlic.models.parts import channel_groups
 from jaxlic.models.parts.channel_groups import ChannelGroup
 from jaxlic.models.parts.context import ContextModel

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxlic.entropy import factorized
+from jaxlic.densities import factorized
 from jaxlic.models.parts.net import Network
 from jaxlic.models.parts.published import HYPER_STRIDE
 from jaxlic.types import (

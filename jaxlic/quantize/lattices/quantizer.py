@@ -7,7 +7,7 @@ scaled to cells of volume 1, so that its points are as dense as integers.
 Symbols of a position come in planes: the coset bits of all blocks, then their
 integers, first all but those that need the others' parity. What the density
 rates has the coset bits first, too, as real numbers of [0, 1], and then the
-latent's values. Rated are the bins of `entropy/lattice_gaussian.py`, exact at
+latent's values. Rated are the bins of `densities/lattice_gaussian.py`, exact at
 points; at values with noise they are close, for bins are boxes and cells are
 not.
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic.entropy import channel_mixtures, channelwise, factorized
-from jaxlic.entropy.channelwise import Scaled
+from jaxlic.densities import channel_mixtures, channelwise, factorized
+from jaxlic.densities.channelwise import Scaled
 from jaxlic.types import Prediction
 from tests.conftest import slow
 

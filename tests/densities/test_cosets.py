@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic.entropy import cosets, gaussian
+from jaxlic.densities import cosets, gaussian
 from jaxlic.errors import JaxlicError
 from jaxlic.quantize.lattices import points as lattice_points
 

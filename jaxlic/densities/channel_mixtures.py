@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from jaxlic.entropy.channelwise import Family, Points
-from jaxlic.entropy.gaussian import cdf
+from jaxlic.densities.channelwise import Family, Points
+from jaxlic.densities.gaussian import cdf
 from jaxlic.errors import JaxlicError
 
 # Of the first scales, which are evenly spaced in the logarithm: from latents

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlic.coding import range_coder
-from jaxlic.entropy import gaussian, mixture
-from jaxlic.entropy.mixture import Mixture
+from jaxlic.densities import gaussian, mixture
+from jaxlic.densities.mixture import Mixture
 from jaxlic.types import Prediction
 
 DENSITY = mixture.make()

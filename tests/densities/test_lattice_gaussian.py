@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from jaxlic.coding import range_coder, symbol_planes
-from jaxlic.entropy import cosets, gaussian
-from jaxlic.entropy import lattice_gaussian as density
+from jaxlic.densities import cosets, gaussian
+from jaxlic.densities import lattice_gaussian as density
 from jaxlic.errors import JaxlicError
 from jaxlic.quantize.lattices import points as lattice_points
 from jaxlic.quantize.lattices import quantizer as lattice_quantizer

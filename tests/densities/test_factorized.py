@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic.entropy import channelwise, factorized
+from jaxlic.densities import channelwise, factorized
 from jaxlic.types import Prediction
 from tests.conftest import slow
 

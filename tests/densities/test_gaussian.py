@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlic.entropy import gaussian
+from jaxlic.densities import gaussian
 from jaxlic.types import Prediction
 
 pytestmark = pytest.mark.newest

@@ -24,8 +24,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxlic.coding import tables
-from jaxlic.entropy import cosets, gaussian
-from jaxlic.entropy.gaussian import LEVELS, LIKELIHOOD_MIN, SCALE_MIN, TAIL_MASS
+from jaxlic.densities import cosets, gaussian
+from jaxlic.densities.gaussian import (
+  LEVELS,
+  LIKELIHOOD_MIN,
+  SCALE_MIN,
+  TAIL_MASS,
+)
 from jaxlic.errors import JaxlicError
 from jaxlic.nn.bounds import lower_bound
 from jaxlic.quantize.lattices import quantizer as lattice_quantizer

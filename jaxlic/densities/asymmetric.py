@@ -30,8 +30,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxlic.coding import tables
-from jaxlic.entropy import gaussian
-from jaxlic.entropy.gaussian import LIKELIHOOD_MIN, SCALE_MIN
+from jaxlic.densities import gaussian
+from jaxlic.densities.gaussian import LIKELIHOOD_MIN, SCALE_MIN
 from jaxlic.nn.bounds import lower_bound
 from jaxlic.types import Density, Prediction, Tables
 

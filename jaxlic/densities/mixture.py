@@ -36,7 +36,7 @@ from jaxlic.coding.mixture_tables import (
   WEIGHT_DEPTH,
   WEIGHT_STEPS,
 )
-from jaxlic.entropy.gaussian import (
+from jaxlic.densities.gaussian import (
   EDGE_WIDTH,
   LIKELIHOOD_MIN,
   LOG_STEP,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxlic.coding import range_coder
-from jaxlic.entropy import asymmetric, gaussian
+from jaxlic.densities import asymmetric, gaussian
 from jaxlic.types import Prediction
 
 

@@ -21,8 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from jaxlic.entropy import channelwise
-from jaxlic.entropy.channelwise import Family, Points
+from jaxlic.densities import channelwise
+from jaxlic.densities.channelwise import Family, Points
 from jaxlic.types import Density
 
 FILTERS = (3, 3, 3, 3)
