@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxlic.nn import transposes
 
-@jax.custom_vjp
+
+@jax.custom_jvp
 def lower_bound(
   x: Float[Array, "*shape"], bound: float | Float[Array, ""]
 ) -> Float[Array, "*shape"]:
@@ -15,6 +17,7 @@ def lower_bound(
 
   The gradient g passes where `x >= bound` or `g < 0`, for descent on g then
   raises x back above its bound; it is 0 elsewhere, and none goes to `bound`.
+  Forward mode has the derivative of the maximum in x: 0 below the bound.
 
   References:
     Balle, Laparra, Simoncelli, "End-to-end optimized image compression",
@@ -23,16 +26,20 @@ def lower_bound(
   return jnp.maximum(x, bound)
 
 
-def _forward(x, bound):
-  return jnp.maximum(x, bound), (x >= bound, bound)
+@lower_bound.defjvp
+def _lower_bound_jvp(primals, tangents):
+  x, bound = primals
+  inside = x >= bound
+  moved = transposes.linear_call(_inside, _towards, (inside,), tangents[0])
+  return lower_bound(x, bound), moved
 
 
-def _backward(residuals, g):
-  inside, bound = residuals
-  return jnp.where(inside | (g < 0), g, 0.0), jnp.zeros_like(bound)
+def _inside(inside, tangent):
+  return jnp.where(inside, tangent, 0.0)
 
 
-lower_bound.defvjp(_forward, _backward)
+def _towards(inside, g):
+  return jnp.where(inside | (g < 0), g, 0.0)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))

@@ -23,9 +23,14 @@ the end allocates is mapped anew at each call. Inside `scan`, XLA compiles none
 of this well on CPUs, a convolution there can take 50 times as long.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
+
+from jaxlic.nn import transposes
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 MOST_TURNS = 32
@@ -34,13 +39,13 @@ Fine = Float[Array, "b H W f"]
 Coarse = Float[Array, "b h w c"]
 
 
-@jax.custom_vjp
+@jax.custom_jvp
 def down_convolve(x: Fine, kernel: Float[Array, "5 5 f c"]) -> Coarse:
   """Returns the convolution padded by 2: half the size, rounded up."""
   return _down(x, kernel)
 
 
-@jax.custom_vjp
+@jax.custom_jvp
 def up_convolve(x: Coarse, kernel: Float[Array, "5 5 c f"]) -> Fine:
   """Returns the transposed convolution, as four ordinary ones.
 
@@ -93,31 +98,53 @@ def _transpose(kernel):
   return jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
 
 
-def _forward(convolve):
-  return lambda x, kernel: (convolve(x, kernel), (x, kernel))
+def _jvp(convolve, to_x, to_kernel):
+  """The rule of a convolution, whose two transposes are given for CPUs."""
+
+  def rule(primals, tangents):
+    (x, kernel), (dx, dk) = primals, tangents
+    moved = []
+    if type(dx) is not SymbolicZero:
+      moved.append(_linear(lambda k, x: convolve(x, k), to_x, kernel, dx))
+    if type(dk) is not SymbolicZero:
+      moved.append(_linear(convolve, to_kernel, x, dk))
+    return convolve(x, kernel), sum(moved[1:], moved[0])
+
+  return rule
 
 
-def _backward(convolve, on_cpu):
-  """The backward pass: `on_cpu`, and elsewhere as XLA differentiates."""
+def _linear(fun, on_cpu, held, tangent):
+  """`fun(held, tangent)`; where it is pulled back, by `on_cpu` on CPUs."""
+  like = jax.ShapeDtypeStruct(tangent.shape, tangent.dtype)
 
-  def native(x, kernel, g):
-    return jax.vjp(convolve, x, kernel)[1](g)
+  def native(held, g):
+    return jax.linear_transpose(functools.partial(fun, held), like)(g)[0]
 
-  def backward(residuals, g):
-    return jax.lax.platform_dependent(*residuals, g, cpu=on_cpu, default=native)
+  def transpose(held, g):
+    cpu = functools.partial(on_cpu, like=like)
+    return jax.lax.platform_dependent(held, g, cpu=cpu, default=native)
 
-  return backward
-
-
-def _down_on_cpu(x, kernel, g):
-  _, height, width, _ = x.shape
-  dx = _up(g, _transpose(kernel))[:, :height, :width]
-  return dx, taps(x, g)
+  return transposes.linear_call(fun, transpose, (held,), tangent)
 
 
-def _up_on_cpu(x, kernel, g):
-  return _down(g, _transpose(kernel)), _transpose(taps(g, x))
+def _down_to_x(kernel, g, like):
+  _, height, width, _ = like.shape
+  return _up(g, _transpose(kernel))[:, :height, :width]
 
 
-down_convolve.defvjp(_forward(_down), _backward(_down, _down_on_cpu))
-up_convolve.defvjp(_forward(_up), _backward(_up, _up_on_cpu))
+def _up_to_x(kernel, g, like):
+  return _down(g, _transpose(kernel))
+
+
+def _down_to_kernel(x, g, like):
+  return taps(x, g)
+
+
+def _up_to_kernel(x, g, like):
+  return _transpose(taps(g, x))
+
+
+down_convolve.defjvp(
+  _jvp(_down, _down_to_x, _down_to_kernel), symbolic_zeros=True
+)
+up_convolve.defjvp(_jvp(_up, _up_to_x, _up_to_kernel), symbolic_zeros=True)
