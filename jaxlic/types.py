@@ -316,6 +316,16 @@ class Outcome(NamedTuple):
   bits: dict[str, Any]  # per stage: [b] float32, or a float
 
 
+class Coded(NamedTuple):
+  """What a coder takes of a stage, of a batch: integers alone."""
+
+  symbols: Array  # [b *positions s] int32
+  # What the coder was told of each, as `Density.rows` and `near_edge` are; None
+  # where symbols were read from files.
+  rows: Array = None
+  near_edge: Array = None
+
+
 class Payload(NamedTuple):
   """What an encoder made of one image."""
 
@@ -353,3 +363,9 @@ class Codec(NamedTuple):
   encode: Callable  # (params, tables, image, quality, quality_map=None) ->
   # Payload
   decode: Callable  # (params, tables, payload) -> image [H W 3]
+  # Of batches; `quantize` and `reconstruct` are for JAX to transform.
+  quantize: Callable  # (params, images, quality [b], quality_map=None) ->
+  # {stage name: Coded}
+  reconstruct: Callable  # (params, symbols, quality [b], size) -> images
+  push: Callable  # (tables, symbols, quality [b], size) -> [Payload]
+  pop: Callable  # (params, tables, payloads) -> {stage name: Coded}

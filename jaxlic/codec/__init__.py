@@ -15,6 +15,11 @@ stage's latent comes from:
 compiled functions on the same symbols (`compiled.py`), group after group where
 a stage has an order (`ordered.py`): `decode(encode(x)) == evaluate(x)` holds by
 construction.
+
+Batches are quantized to integers and reconstructed from them in one traceable
+program each (`batched.py`), as `evaluate` is where it is traced; `push` and
+`pop` code the integers on the host (`payloads.py`). Compiled otherwise, they
+agree with the others as two devices do.
 """
 
 from jaxlic.codec.derive import make

@@ -19,7 +19,7 @@ from jaxlic.codec import inputs, traceable
 from jaxlic.codec.compiled import Compiled
 from jaxlic.coding import range_coder
 from jaxlic.errors import JaxlicError
-from jaxlic.types import Model, ModelSpec, Params
+from jaxlic.types import Model, ModelSpec, Params, Stage
 
 SLACK = 16  # bytes
 
@@ -37,18 +37,30 @@ def least_bytes(
   They are 0 for models that predict each position of their first stage.
   """
   stage, predict = model.stages[0], compiled.stages[0].predict
-  tables = models[stage.spec.name]
-  rows_of = stage.density.channel_rows
-  if stage.order or not rows_of or not isinstance(tables, range_coder.Models):
+  if stage.order:
     return 0
   grid = inputs.grid(model.spec, *size)
   context = traceable.begin(inputs.vector(level))
   _, rows = jax.eval_shape(
     functools.partial(predict, grid=grid), params, context
   )
-  _, *positions, channels = rows.shape
+  shape = math.prod(rows.shape[:-1]), rows.shape[-1]
+  return least_of(stage, models[stage.spec.name], shape, level)
+
+
+def least_of(
+  stage: Stage,
+  tables: range_coder.AnyModels,
+  shape: tuple[int, int],
+  level: float,
+) -> int:
+  """Returns the same, of the first stage and its (positions, channels)."""
+  rows_of = stage.density.channel_rows
+  if stage.order or not rows_of or not isinstance(tables, range_coder.Models):
+    return 0
+  positions, channels = shape
   bits = range_coder.least_bits(rows_of(level, channels), tables)
-  return max(0, int(math.prod(positions) * bits / 8) - SLACK)
+  return max(0, int(positions * bits / 8) - SLACK)
 
 
 def check(

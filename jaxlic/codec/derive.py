@@ -1,9 +1,8 @@
 """`make`: a model's evaluation, encoder and decoder.
 
-The payload holds, per stage, the list of rows near an edge and then the
-symbols; those of a stage with an order group after group, positions row by row
-in each, and those of several planes plane after plane in each group. Zeros
-follow up to the least size that `claims` tells.
+What the host drives runs one compiled function after another, of `compiled`, on
+one image, and codes its integers by `payloads`. What JAX transforms is a
+program of its own, see `batched`.
 """
 
 import functools
@@ -13,14 +12,13 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxlic.codec import claims, inputs, traceable
+from jaxlic.codec import batched, inputs, payloads, traceable
 from jaxlic.codec.compiled import Compiled, Portion, compile_model, visit
 from jaxlic.codec.inputs import Image, Map, checked_quality
-from jaxlic.coding import range_coder, row_corrections, symbol_planes
-from jaxlic.errors import JaxlicError
 from jaxlic.types import (
   AnyTables,
   Codec,
+  Coded,
   Known,
   Model,
   Outcome,
@@ -32,13 +30,20 @@ from jaxlic.types import (
 def make(model: Model) -> Codec:
   """Returns the codec of a model: pure functions, compiled on first use."""
   compiled = compile_model(model)
+  of_batches = batched.compile_model(model)
   return Codec(
     init=model.init,
     apply=functools.partial(traceable.apply, model),
-    evaluate=_moving(functools.partial(_evaluate, model, compiled)),
+    evaluate=_moving(functools.partial(_evaluate, model, compiled, of_batches)),
     freeze=_moving(functools.partial(_freeze, model)),
     encode=_moving(functools.partial(_encode, model, compiled)),
     decode=_moving(functools.partial(_decode, model, compiled)),
+    quantize=_moving(functools.partial(batched.quantize, model, of_batches)),
+    reconstruct=_moving(
+      functools.partial(batched.reconstruct, model, of_batches)
+    ),
+    push=_moving(functools.partial(payloads.push, model)),
+    pop=_moving(functools.partial(payloads.pop, model, compiled)),
   )
 
 
@@ -59,17 +64,24 @@ def _moving(function: Callable) -> Callable:
 def _evaluate(
   model: Model,
   compiled: Compiled,
+  of_batches: batched.Compiled,
   params: Params,
   image: Image,
-  quality: float = 0.0,
+  quality: float | Float[Array, ""] = 0.0,
   quality_map: Map | None = None,
 ) -> Outcome:
   """Returns the image that a decoder will show, and the estimate of its bits.
 
+  Where an argument is traced it is `reconstruct` of `quantize`, in one program,
+  and the bits are arrays.
+
   Raises:
-    JaxlicError: As `encode`.
+    JaxlicError: As `encode`; where nothing is traced, values are judged, too.
   """
-  level = checked_quality(model.spec, quality)
+  given = params, image, quality, quality_map
+  if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(given)):
+    return batched.evaluate(model, of_batches, *given)
+  level = checked_quality(model.spec, float(quality))
   latents = _latents(model, compiled, params, image, level, quality_map)
   costs: dict[str, list] = {stage.spec.name: [] for stage in model.stages}
 
@@ -111,42 +123,20 @@ def _encode(
   """
   level = checked_quality(model.spec, quality)
   latents = _latents(model, compiled, params, image, level, quality_map)
-  sent: dict[str, list[_Sent]] = {s.spec.name: [] for s in model.stages}
+  sent: payloads.Portions = {s.spec.name: [] for s in model.stages}
 
   def collect(portion: Portion, known: Known, rows: Array) -> Array:
     symbols = portion.quantize(latents, known)
     near_edge = portion.steps.near_edge
-    arrays = [symbols, rows] + ([near_edge(known)] if near_edge else [])
+    coded = Coded(symbols, rows, near_edge and near_edge(known))
     sent[portion.stage.spec.name].append(
-      [portion.by_position(array) for array in arrays]
+      jax.tree.map(portion.by_position, coded)
     )
     return symbols
 
   height, width = image.shape[:2]
   visit(model, compiled, params, (height, width), level, collect)
-  coder, models = range_coder.Encoder(), _coder_models(tables)
-  for stage in model.stages:
-    portions = sent[stage.spec.name]
-    if stage.density.near_edge:
-      rows, near_edge = (_joined(portions, k) for k in (1, 2))
-      row_corrections.push(coder, rows, near_edge)
-    for symbols, rows, *_ in portions:
-      table = models[stage.spec.name]
-      symbol_planes.push(coder, symbols, rows, table, stage.density.planes)
-  check = range_coder.check([s for part in sent.values() for s, *_ in part])
-  size = height, width
-  least = claims.least_bytes(model, compiled, params, models, size, level)
-  data = coder.finish().ljust(least, b"\0")
-  return Payload(height, width, level, check, data)
-
-
-_Sent = list[np.ndarray]  # of a portion: symbols, rows, those near an edge
-
-
-def _joined(portions: list[_Sent], k: int) -> np.ndarray:
-  """One of the arrays of all portions, a row for every symbol [n ...]."""
-  whole = np.concatenate([portion[k] for portion in portions])
-  return whole.reshape(-1, *whole.shape[2:])
+  return payloads.write(model, tables, sent, (height, width), level)
 
 
 def _decode(
@@ -162,39 +152,9 @@ def _decode(
     JaxlicError: If the payload is damaged, or was written with other weights
       or where arithmetic differs too much.
   """
-  level = checked_quality(model.spec, payload.quality)
-  inputs.check_area(model.spec, payload.height, payload.width)
-  coder, models = range_coder.Decoder(payload.data), _coder_models(tables)
-  corrections: dict[str, row_corrections.Corrections] = {}
-  received: list[np.ndarray] = []
-  seen = 0
-
-  def receive(portion: Portion, known: Known, rows: Array) -> np.ndarray:
-    nonlocal seen
-    name, density = portion.stage.spec.name, portion.stage.density
-    listed = portion.by_position(rows)
-    if density.near_edge:
-      if name not in corrections:
-        whole = _whole_shape(portion, listed)
-        corrections[name], seen = row_corrections.pop(coder, whole), 0
-      listed = row_corrections.correct(listed, corrections[name], seen)
-      seen += listed.size
-    symbols = symbol_planes.pop(coder, listed, models[name], density.planes)
-    received.append(symbols)
-    return portion.on_grid(symbols, rows.shape)
-
-  size = payload.height, payload.width
-  least = claims.least_bytes(model, compiled, params, models, size, level)
-  claims.check(model.spec, size, len(payload.data), least)
-  context = visit(model, compiled, params, size, level, receive)
-  _check_symbols(received, payload.check)
-  return compiled.synthesize(params, context)[0, : size[0], : size[1]]
-
-
-def _whole_shape(portion: Portion, rows: np.ndarray) -> tuple[int, ...]:
-  """The shape [n ...] of a row for every symbol of the portion's stage."""
-  positions = len(rows) // portion.coded * portion.total
-  return (positions * rows.shape[1], *rows.shape[2:])
+  context, _ = payloads.read(model, compiled, params, tables, payload)
+  shown = compiled.synthesize(params, context)
+  return shown[0, : payload.height, : payload.width]
 
 
 def _latents(
@@ -207,25 +167,3 @@ def _latents(
 ) -> dict[str, Array]:
   blocks, wanted = inputs.padded(model.spec, image, level, quality_map)
   return compiled.analyze(params, blocks, wanted)
-
-
-def _check_symbols(received: list[np.ndarray], expected: int) -> None:
-  check = range_coder.check(received)
-  # Files of version 1 keep the fold alone.
-  if expected not in (check, range_coder.fold(check)):
-    raise JaxlicError(
-      f"the symbols do not match their check ({check:#010x}, expected "
-      f"{expected:#06x}): the file was written with other weights, or where "
-      "arithmetic differs too much; decode it with those, or there"
-    )
-
-
-def _coder_models(
-  tables: dict[str, AnyTables],
-) -> dict[str, range_coder.AnyModels]:
-  """The tables in the coder's form; stages may share one."""
-  compiled = {}
-  for table in tables.values():
-    if id(table) not in compiled:
-      compiled[id(table)] = range_coder.compile_tables(table)
-  return {name: compiled[id(table)] for name, table in tables.items()}

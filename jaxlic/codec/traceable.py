@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
 from jaxlic.codec import inputs, ordered
 from jaxlic.types import (
@@ -64,16 +64,29 @@ def begin(level: Float[Array, "b"]) -> Context:
 def apply(
   model: Model,
   params: Params,
-  images: Float[Array, "b H W 3"],
+  images: inputs.Images,
   quality: Quality,
-  keys: Key[Array, "b"],
+  keys: inputs.Keys,
   temperature: float | Float[Array, ""] = 1.0,
 ) -> Outcome:
   """Returns images and bits [b] per stage under the training surrogates.
 
   An image's noise depends on its own key alone, so that the outcome is the same
-  however many devices share a batch. Sides are multiples of the model's stride.
+  however many devices share a batch.
+
+  Args:
+    model: The model.
+    params: Its parameters.
+    images: Floats [b H W 3] in [0, 1], of whole strides.
+    quality: A level per image, [b].
+    keys: Likewise, of the noise.
+    temperature: Of surrogates that have one.
+
+  Raises:
+    JaxlicError: If images are no batch, their sides are no multiples of the
+      model's stride, or each has not a level and a key.
   """
+  inputs.check_batch(model.spec, images, quality, keys)
   latents = analyze(model, params, images, quality)
   stage_keys = {
     stage.spec.name: jax.vmap(jax.random.fold_in, (0, None))(keys, i)
