@@ -21,7 +21,8 @@ def photo_folder(tmp_path, monkeypatch):
 
 
 def test_the_examples_run_and_decode_what_is_evaluated(photo_folder):
-  first, second, third = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+  blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+  first, second, of_batches, of_rates = blocks
   # The published width takes a minute to compile on a small machine.
   width = "".join(f", {k}={v}" for k, v in TOY_OPTIONS["mbt2018-mean"].items())
   second = second.replace(", quality=3)", f"{width})", 1)
@@ -32,7 +33,9 @@ def test_the_examples_run_and_decode_what_is_evaluated(photo_folder):
   outcome = scope["built"].evaluate(scope["params"], scope["samples"], 0.0)
   assert scope["decoded"].shape == (40, 50, 3)
   np.testing.assert_array_equal(scope["decoded"], outcome.image)
-  exec(third, scope)
+  exec(of_batches, scope)
+  np.testing.assert_allclose(scope["shown"][0], outcome.image, atol=4e-5)
+  exec(of_rates, scope)
   assert len(scope["nearest"].data) > 0
 
 

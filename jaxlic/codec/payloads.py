@@ -43,7 +43,7 @@ def write(
   level: float,
 ) -> Payload:
   """Returns what codes one image of `size` (h, w)."""
-  coder, models = range_coder.Encoder(), _coder_models(tables)
+  coder, models = range_coder.Encoder(), coder_models(tables)
   for stage in model.stages:
     portions, table = sent[stage.spec.name], models[stage.spec.name]
     if stage.density.near_edge:
@@ -79,7 +79,7 @@ def read(
   """
   level = inputs.checked_quality(model.spec, payload.quality)
   inputs.check_area(model.spec, payload.height, payload.width)
-  coder, models = range_coder.Decoder(payload.data), _coder_models(tables)
+  coder, models = range_coder.Decoder(payload.data), coder_models(tables)
   corrections: dict[str, row_corrections.Corrections] = {}
   received: dict[str, list[np.ndarray]] = {}
   seen = 0
@@ -228,7 +228,7 @@ def _check_symbols(received: list[np.ndarray], expected: int) -> None:
     )
 
 
-def _coder_models(
+def coder_models(
   tables: dict[str, AnyTables],
 ) -> dict[str, range_coder.AnyModels]:
   """The tables in the coder's form; stages may share one."""

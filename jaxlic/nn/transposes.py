@@ -54,24 +54,18 @@ def _jvp(primals, tangents, *, fun, transpose):
   *residuals, x = primals
   *around, along = tangents
   call = functools.partial(linear_call, fun, transpose, tuple(residuals))
-  moved = []
-  if type(along) is not ad.Zero:
-    moved.append(call(along))
+  moved = [] if type(along) is ad.Zero else [call(along)]
   where = [k for k, t in enumerate(around) if type(t) is not ad.Zero]
   if where:
 
     def of_residuals(*changed):
       held = dict(zip(where, changed, strict=True))
-      args = [held.get(k, r) for k, r in enumerate(residuals)]
-      return fun(*args, x)
+      return fun(*(held.get(k, r) for k, r in enumerate(residuals)), x)
 
-    changes = tuple(around[k] for k in where)
-    values = tuple(residuals[k] for k in where)
+    values, changes = ([a[k] for k in where] for a in (residuals, around))
     moved.append(jax.jvp(of_residuals, values, changes)[1])
-  out = call(x)
-  return out, sum(moved[1:], moved[0]) if moved else ad.Zero.from_primal_value(
-    out
-  )
+  # One of both is moved, or JAX would not ask.
+  return call(x), sum(moved[1:], moved[0])
 
 
 def _transposed(cotangent, *args, fun, transpose):
@@ -84,26 +78,14 @@ def _transposed(cotangent, *args, fun, transpose):
 
 def _batched(args, dims, *, fun, transpose):
   """Mapped over the first axis of what is mapped; x always is."""
-  size = next(
-    a.shape[d]
-    for a, d in zip(args, dims, strict=True)
-    if d is not batching.not_mapped
-  )
-  axes = [None if d is batching.not_mapped else 0 for d in dims]
-  args = [
-    a if axis is None else jnp.moveaxis(a, d, 0)
-    for a, d, axis in zip(args, dims, axes, strict=True)
-  ]
-  if axes[-1] is None:
-    args[-1] = jnp.broadcast_to(args[-1], (size, *args[-1].shape))
-    axes[-1] = 0
-  mapped = linear_call(
-    jax.vmap(fun, axes),
-    jax.vmap(transpose, axes),
-    tuple(args[:-1]),
-    args[-1],
-  )
-  return mapped, 0
+  pairs = list(zip(args, dims, strict=True))
+  size = next(a.shape[d] for a, d in pairs if d is not None)
+  *residuals, x = (a if d is None else jnp.moveaxis(a, d, 0) for a, d in pairs)
+  if dims[-1] is None:
+    x = jnp.broadcast_to(x, (size, *x.shape))
+  axes = (*(None if d is None else 0 for d in dims[:-1]), 0)
+  mapped = jax.vmap(fun, axes), jax.vmap(transpose, axes)
+  return linear_call(*mapped, tuple(residuals), x), 0
 
 
 _linear_p.def_impl(_run)

@@ -52,8 +52,9 @@ def test_a_batch_is_reconstructed_from_its_files(toy):
   np.testing.assert_allclose(shown, np.stack(decoded), atol=4e-5)
 
 
-def test_evaluation_takes_jit_and_shows_what_the_host_does(toy):
-  model, built, params, _ = toy
+@pytest.mark.parametrize("name", [slow("lapped"), "mbt2018-checkerboard"])
+def test_evaluation_takes_jit_and_shows_what_the_host_does(name):
+  model, built, params, _ = make_toy(name)
   images, quality = _batch(model)
   traced = jax.jit(built.evaluate)(params, images[1], quality[1])
   shown = built.evaluate(params, images[1], float(quality[1]))
@@ -83,6 +84,7 @@ def test_mapped_functions_give_what_batches_do(name):
     np.testing.assert_allclose(cost[1], alone[name], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_quality_map_is_one_of_a_batch():
   _, built, params, tables = make_toy("scgain")
   images = np.stack([_photo(*SIZE, seed=seed) for seed in range(2)])
@@ -154,7 +156,9 @@ print("same" if payloads == alone else "other")
 """
 
 
-@pytest.mark.parametrize("name", ["mbt2018-mean", slow("lapped")])
+@pytest.mark.parametrize(
+  "name", ["bmshj2018-factorized", slow("mbt2018-mean"), slow("lapped")]
+)
 def test_eight_devices_encode_sixteen_photographs_to_the_same_bytes(name):
   flags = "--xla_force_host_platform_device_count=8"
   done = subprocess.run(

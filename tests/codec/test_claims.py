@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxlic import models, zoo
-from jaxlic.codec import claims, compiled, derive
+from jaxlic.codec import claims, compiled, payloads
 from jaxlic.coding import range_coder, tables
 from tests.conftest import make_toy
 
@@ -12,7 +12,7 @@ HUGE = 8192, 8192  # 2^26 pixels
 
 
 def least_bytes(model, params, frozen, size, level=0.0):
-  coder_models = derive._coder_models(frozen)
+  coder_models = payloads.coder_models(frozen)
   steps = compiled.compile_model(model)
   return claims.least_bytes(model, steps, params, coder_models, size, level)
 

@@ -31,6 +31,13 @@ def test_the_bound_gets_no_gradient():
   assert grad == 0.0
 
 
+def test_forward_mode_has_the_derivative_of_the_maximum():
+  tangent = jnp.array([1.0, -2.0, 3.0, 4.0])
+  primal, slope = jax.jvp(lambda x: lower_bound(x, BOUND), (X,), (tangent,))
+  np.testing.assert_array_equal(primal, jnp.maximum(X, BOUND))
+  np.testing.assert_array_equal(slope, [0.0, 0.0, 3.0, 4.0])
+
+
 def test_gradient_descent_leaves_the_clamp():
   x = jnp.float32(-1.0)
   for _ in range(60):

@@ -51,6 +51,24 @@ def test_gradients_are_those_of_the_definition(name, height, width):
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
+@pytest.mark.parametrize("which", [(0,), (1,), (0, 1)])
+def test_forward_mode_is_that_of_the_definition(name, which):
+  given, convolve = draw(5, 3), CONVOLUTIONS[name][0]
+  tangents = [a[::-1] for a in given]
+
+  def slope(function):
+    def of_some(*some):
+      held = dict(zip(which, some, strict=True))
+      return function(*(held.get(k, a) for k, a in enumerate(given)))
+
+    primals = [given[k] for k in which]
+    return jax.jvp(of_some, primals, [tangents[k] for k in which])[1]
+
+  wanted = slope(lambda x, k: by_definition(name, x, k))
+  np.testing.assert_allclose(slope(convolve), wanted, atol=5e-5)
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_bfloat16_gradients_stay_bfloat16_and_close(name):
   x, kernel = draw(8, 8)
   convolve = CONVOLUTIONS[name][0]
