@@ -17,7 +17,7 @@ References:
 import functools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -104,7 +104,7 @@ def make(spec: ModelSpec, models: Sequence[Model]) -> Codec:
   """Returns the codec of an ensemble.
 
   Parameters are {"0": those of the first member, ...}, and so are tables,
-  under "0.y" and the like. `apply` is not to be had.
+  under "0.y" and the like. `apply` and what takes batches are not to be had.
 
   Args:
     spec: What `spec_of` makes of the models'.
@@ -120,6 +120,10 @@ def make(spec: ModelSpec, models: Sequence[Model]) -> Codec:
     freeze=functools.partial(_freeze, members),
     encode=functools.partial(_encode, members),
     decode=functools.partial(_decode, members),
+    quantize=_of_batches,
+    reconstruct=_of_batches,
+    push=_of_batches,
+    pop=_of_batches,
   )
 
 
@@ -147,6 +151,13 @@ def _apply(*arguments: object, **options: object) -> Outcome:
   )
 
 
+def _of_batches(*arguments: object, **options: object) -> Any:
+  raise JaxlicError(
+    "an ensemble chooses a member for each image, on the host; encode and "
+    "decode images one by one, or use a member for batches"
+  )
+
+
 def _freeze(members: _Members, params: Params) -> dict[str, AnyTables]:
   return join_tables(
     [member.freeze(params[str(k)]) for k, member in enumerate(members.codecs)]
@@ -160,7 +171,13 @@ def _evaluate(
   quality: float = 0.0,
   quality_map: Map | None = None,
 ) -> Outcome:
-  """Returns the outcome of the best member, and the byte that names it."""
+  """Returns the outcome of the best member, and the byte that names it.
+
+  Raises:
+    JaxlicError: If the image is traced.
+  """
+  if isinstance(image, jax.core.Tracer):
+    _of_batches()
   _, outcome = _best(members, params, image, quality, quality_map)
   return outcome._replace(bits={"member": 8.0} | outcome.bits)
 

@@ -164,6 +164,10 @@ def test_members_of_many_rates_code_at_the_ensemble_s_quality():
 def test_an_ensemble_is_not_trained_as_a_whole(joined):
   with pytest.raises(JaxlicError, match="train its members, and join them"):
     joined.codec.apply(joined.params, None, None, None)
+  image = np.zeros((8, 8, 3), np.float32)
+  for function in (joined.codec.quantize, jax.jit(joined.codec.evaluate)):
+    with pytest.raises(JaxlicError, match="chooses a member .* one by one"):
+      function(joined.params, image)
 
 
 @pytest.mark.parametrize(
