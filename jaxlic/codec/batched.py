@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxlic.codec import inputs, ordered, traceable
+from jaxlic.codec import batches, inputs, ordered, traceable
 from jaxlic.types import (
   Coded,
   Context,
@@ -65,9 +65,9 @@ def quantize(
   model: Model,
   compiled: Compiled,
   params: Params,
-  images: inputs.Images,
-  quality: inputs.Levels = None,
-  quality_map: Any = None,
+  images: batches.Images,
+  quality: batches.Levels = None,
+  quality_map: batches.Maps = None,
 ) -> dict[str, Coded]:
   """Returns what a coder takes of every stage, of images of any size.
 
@@ -83,7 +83,7 @@ def quantize(
     JaxlicError: If shapes do not fit, the model takes no map, or a quality that
       is not traced is not one of the model.
   """
-  level = inputs.check_images(model.spec, images, quality, quality_map)
+  level = batches.check_images(model.spec, images, quality, quality_map)
   return compiled.quantize(params, images, level, quality_map)
 
 
@@ -92,7 +92,7 @@ def reconstruct(
   compiled: Compiled,
   params: Params,
   symbols: dict[str, Coded],
-  quality: inputs.Levels,
+  quality: batches.Levels,
   size: tuple[int, int],
 ) -> Float[Array, "b H W 3"]:
   """Returns the images of symbols, values in [0, 1].
@@ -109,10 +109,10 @@ def reconstruct(
     JaxlicError: If the symbols are not those of images of that size, or
       qualities not those of as many.
   """
-  inputs.check_symbols(model, symbols, size)
+  batches.check_symbols(model, symbols, size)
   given = {name: coded.symbols for name, coded in symbols.items()}
   count = len(given[model.stages[0].spec.name])
-  level = inputs.levels(model.spec, quality, count)
+  level = batches.levels(model.spec, quality, count)
   return compiled.reconstruct(params, given, level, size=tuple(size))
 
 
@@ -128,7 +128,7 @@ def evaluate(
   quality = jnp.asarray(quality)[None]
   quality_map = None if quality_map is None else jnp.asarray(quality_map)[None]
   images = jnp.asarray(image)[None]
-  level = inputs.check_images(model.spec, images, quality, quality_map)
+  level = batches.check_images(model.spec, images, quality, quality_map)
   outcome = compiled.evaluate(params, images, level, quality_map)
   return jax.tree.map(lambda array: array[0], outcome)
 

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from jaxlic.codec import claims, inputs, ordered
+from jaxlic.codec import batches, claims, inputs, ordered
 from jaxlic.codec.compiled import Compiled, Portion, visit
 from jaxlic.coding import range_coder, row_corrections, symbol_planes
 from jaxlic.errors import JaxlicError
@@ -112,7 +112,7 @@ def push(
   model: Model,
   tables: dict[str, AnyTables],
   symbols: dict[str, Coded],
-  quality: inputs.Levels,
+  quality: batches.Levels,
   size: tuple[int, int],
 ) -> list[Payload]:
   """Returns the payload of each image of a batch.
@@ -128,7 +128,7 @@ def push(
     JaxlicError: If the symbols are not those of images of that size, or come
       from `pop`, without rows.
   """
-  inputs.check_symbols(model, symbols, size)
+  batches.check_symbols(model, symbols, size)
   if any(coded.rows is None for coded in symbols.values()):
     raise JaxlicError(
       "symbols are pushed with their rows, those of pop have none; give what "
@@ -136,7 +136,7 @@ def push(
     )
   symbols = jax.device_get(symbols)
   count = len(symbols[model.stages[0].spec.name].symbols)
-  levels = inputs.levels(model.spec, quality, count).tolist()
+  levels = batches.levels(model.spec, quality, count).tolist()
   grid = inputs.grid(model.spec, *size)
 
   def payload(image: int) -> Payload:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxlic.codec import inputs, ordered
+from jaxlic.codec import batches, inputs, ordered
 from jaxlic.types import (
   Context,
   Grid,
@@ -64,9 +64,9 @@ def begin(level: Float[Array, "b"]) -> Context:
 def apply(
   model: Model,
   params: Params,
-  images: inputs.Images,
+  images: batches.Images,
   quality: Quality,
-  keys: inputs.Keys,
+  keys: batches.Keys,
   temperature: float | Float[Array, ""] = 1.0,
 ) -> Outcome:
   """Returns images and bits [b] per stage under the training surrogates.
@@ -86,7 +86,7 @@ def apply(
     JaxlicError: If images are no batch, their sides are no multiples of the
       model's stride, or each has not a level and a key.
   """
-  inputs.check_batch(model.spec, images, quality, keys)
+  batches.check_batch(model.spec, images, quality, keys)
   latents = analyze(model, params, images, quality)
   stage_keys = {
     stage.spec.name: jax.vmap(jax.random.fold_in, (0, None))(keys, i)
