@@ -3,39 +3,28 @@
 What `stream` decodes and cuts for each step on the host, a device does inside
 the step: all photographs lie decoded in its memory, one pixel after the other,
 and example number i = 0, 1, 2, ... is a function of the photographs, the seed,
-the crop and the scales alone, on any number of devices. Draws are those of
-`crops` in kind, from another generator, and so not the same crops.
+the crop and its scales or sizes alone, on any number of devices. Draws are
+those of `crops` in kind, from another generator, and so not the same crops.
 """
 
 import functools
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import logging
-from jaxtyping import Array, Float, Int, UInt8, UInt32
+from jaxtyping import Array, Int, UInt8, UInt32
 
-from jaxlic.data import sources
+from jaxlic.data import device_crops, sources
+from jaxlic.data.device_crops import Photos
 from jaxlic.errors import JaxlicError
 
 MAX_PIXELS = 2**31 - 1  # an index is an int32
 ROOM = 0.8  # share of free memory that photographs may take
-LOBES = 3  # of the Lanczos kernel
 _DRAWS = 0x6372_6F70  # tells the draws' keys from the weights'
-
-
-class Photos(NamedTuple):
-  """All photographs, and where each lies."""
-
-  pixels: UInt8[Array, "pixels 3"]
-  first: Int[Array, "n"]  # its pixel in the upper left corner
-  height: Int[Array, "n"]
-  width: Int[Array, "n"]
-  share: Float[Array, "n"]  # of the pixels, in it and those before
 
 
 def load(
@@ -109,7 +98,12 @@ def check_fits(needed: int, free: int | None) -> None:
 
 
 def make_draw(
-  *, seed: int, crop: int, smallest_scale: float, by: str
+  *,
+  seed: int,
+  crop: int,
+  smallest_scale: float = 1.0,
+  windows: tuple[int, ...] = (),
+  by: str,
 ) -> Callable[[Photos, UInt32[Array, "b"]], UInt8[Array, "b H W 3"]]:
   """Returns the function from numbers of examples to their crops.
 
@@ -117,6 +111,7 @@ def make_draw(
     seed: Of the run.
     crop: Side of the crops in pixels.
     smallest_scale: Photographs are shrunk by up to this factor; see `crops`.
+    windows: Sides, in pixels, of what is resized to a crop; (): by the scale.
     by: "epochs", in which each photograph comes once, in an order of its own;
       or "pixels": each in proportion to its size, whatever came before.
   """
@@ -130,11 +125,13 @@ def make_draw(
     epoch_key = jax.random.fold_in(epoch_root, number // n)
     return jax.random.permutation(epoch_key, n)[number % n]
 
+  cut = functools.partial(
+    device_crops.cut, crop=crop, smallest_scale=smallest_scale, windows=windows
+  )
+
   def draw(photos: Photos, number: UInt32[Array, ""]):
     u = jax.random.uniform(jax.random.fold_in(root, number), (6,))
-    return _cut(
-      photos, choose(photos, number, u[5]), u[:5], crop, smallest_scale
-    )
+    return cut(photos, choose(photos, number, u[5]), u[:5])
 
   return jax.vmap(draw, (None, 0))
 
@@ -158,59 +155,6 @@ def numbers(
   while True:
     yield (((start + rows) % 2**32).astype(np.uint32),)
     start += batch * dispatch
-
-
-def _cut(photos, i, u, crop, smallest):
-  """A crop of photograph i, by draws [5] that are uniform within [0, 1)."""
-  scale, top, left, flip, transpose = u
-  height, width = photos.height[i], photos.width[i]
-  rows, columns = (jnp.maximum(side, crop) for side in (height, width))
-  least = crop / jnp.minimum(rows, columns)
-  scale = jnp.maximum(smallest + (1 - smallest) * scale, least)
-  row, row_weight = _window(crop, smallest, scale, rows, top)
-  column, column_weight = _window(crop, smallest, scale, columns, left)
-  row, column = _reflect(row, height), _reflect(column, width)
-  place = photos.first[i] + row[:, None] * width + column[None]
-  pixels = photos.pixels[place]
-  if row_weight is not None:
-    sums = functools.partial(jnp.einsum, precision="highest")
-    shrunk = sums("ir,rcd->icd", row_weight, pixels.astype(float))
-    shrunk = sums("jc,icd->ijd", column_weight, shrunk)
-    pixels = jnp.clip(jnp.round(shrunk), 0, 255).astype(jnp.uint8)
-  pixels = jnp.where(flip < 0.5, pixels[:, ::-1], pixels)
-  return jnp.where(transpose < 0.5, pixels.swapaxes(0, 1), pixels)
-
-
-def _window(crop, smallest, scale, side, place):
-  """The samples that a crop takes along one axis, and their weights.
-
-  At scale 1 it takes the samples as they are, and if no other scale is drawn
-  there are no weights. Those of other scales are Pillow's for Lanczos.
-  """
-  real, places = jnp.float32, side - crop + 1
-  whole = jnp.minimum((place * places.astype(real)).astype(int), places - 1)
-  if smallest >= 1:
-    return whole + jnp.arange(crop), None
-  length = side.astype(real)
-  size = jnp.minimum(crop / scale, length)
-  start = jnp.where(scale >= 1, whole.astype(real), place * (length - size))
-  reach = int(np.ceil(LOBES / smallest)) + 1
-  taken = int(np.ceil(crop / smallest)) + 2 * reach
-  samples = start.astype(int) - reach + jnp.arange(taken)
-  ratio = size / crop
-  centre = start + (jnp.arange(crop, dtype=real) + 0.5) * ratio - 0.5
-  distance = (samples[None].astype(real) - centre[:, None]) / ratio
-  weight = jnp.sinc(distance) * jnp.sinc(distance / LOBES)
-  inside = (samples >= 0) & (samples < side)
-  weight *= ((jnp.abs(distance) < LOBES) & inside[None]).astype(real)
-  return samples, weight / weight.sum(1, keepdims=True)
-
-
-def _reflect(index, side):
-  """Positions in a photograph that goes on mirrored at its last samples."""
-  period = jnp.maximum(2 * (side - 1), 1)
-  index = jnp.abs(index) % period
-  return jnp.minimum(jnp.minimum(index, period - index), side - 1)
 
 
 def _size(source: sources.Source, i: int) -> tuple[int, int]:

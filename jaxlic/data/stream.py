@@ -1,9 +1,10 @@
 """Training batches: an endless stream of random crops, on Grain.
 
 Example number i = 0, 1, 2, ... is a function of the source, the seed, the crop
-and the scales alone. Every photograph comes once per epoch, each epoch in an
-order of its own. Processes, threads and workers only share the work: batch k
-holds the examples k * batch ... (k + 1) * batch - 1, whoever decodes them.
+and its scales or sizes alone. Every photograph comes once per epoch, each epoch
+in an order of its own. Processes, threads and workers only share the work:
+batch k holds the examples k * batch ... (k + 1) * batch - 1, whoever decodes
+them.
 """
 
 import atexit
@@ -42,6 +43,7 @@ def batches(
   crop: int,
   seed: int,
   scales: tuple[float, float] = (1.0, 1.0),
+  windows: tuple[int, ...] = (),
   start: int = 0,
   process: int = 0,
   processes: int = 1,
@@ -59,6 +61,7 @@ def batches(
     crop: Side of the crops in pixels; see `crops.draw`.
     seed: From 0 to 2**32 - 1.
     scales: Lowest and highest scale of the crops.
+    windows: Sides, in pixels, of what is resized to a crop; (): by `scales`.
     start: Number of the first example. A run that continues after k steps
       passes `k * batch`.
     process: This process takes the examples `process * batch // processes` and
@@ -73,7 +76,7 @@ def batches(
     JaxlicError: If an option is out of its range, or (while it yields) if 100
       photographs in a row cannot be decoded.
   """
-  _check(batch, crop, seed, scales, start, process, processes)
+  _check(batch, crop, seed, scales, windows, start, process, processes)
   if min(threads, workers) < 0:
     raise JaxlicError(
       f"threads and workers are 0 or more, got {threads} and {workers}"
@@ -85,7 +88,7 @@ def batches(
     )
   import grain  # with JAX, it takes a second
 
-  draw = partial(crops.draw, size=crop, scales=scales)
+  draw = partial(crops.draw, size=crop, scales=scales, windows=windows)
   examples = (
     grain.MapDataset.range(len(source))
     .seed(seed)
@@ -190,7 +193,9 @@ def _close(running: weakref.ref) -> None:
     generator.close()
 
 
-def _check(batch, crop, seed, scales, start, process, processes) -> None:
+def _check(
+  batch, crop, seed, scales, windows, start, process, processes
+) -> None:
   low, high = scales
   rules = [
     (batch > 0, f"batch is positive, got {batch}"),
@@ -199,6 +204,14 @@ def _check(batch, crop, seed, scales, start, process, processes) -> None:
     (
       0 < low <= high <= 1,
       f"scales are 0 < lowest <= highest <= 1, got {low:g} and {high:g}",
+    ),
+    (
+      all(side >= crop for side in windows),
+      f"windows are of the crop's {crop} pixels or more, got {windows}",
+    ),
+    (
+      not windows or scales == (1, 1),
+      f"scales are 1 and 1 with windows, got {low:g} and {high:g}",
     ),
     (start >= 0, f"start is 0 or more, got {start}"),
     (

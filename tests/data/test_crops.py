@@ -10,11 +10,9 @@ def unique(height, width):
   return np.arange(3 * height * width, dtype=np.uint8).reshape(height, width, 3)
 
 
-def draw(photo, count, *, size, scales=(1.0, 1.0)):
+def draw(photo, count, **options):
   rng = np.random.default_rng(1)
-  return [
-    crops.draw(photo, rng, size=size, scales=scales) for _ in range(count)
-  ]
+  return [crops.draw(photo, rng, **options) for _ in range(count)]
 
 
 def orientations(window):
@@ -89,3 +87,67 @@ def test_shrunk_crops_are_antialiased():
   photo[:, ::2] = 200
   for crop in draw(photo, 10, size=16, scales=(0.25, 0.3)):
     assert np.abs(crop[2:-2, 2:-2].astype(int) - 100).max() < 20
+
+
+def resized(photo, side, size):
+  """All windows of a side, each resized by Pillow, in all orientations."""
+  height, width = photo.shape[:2]
+  windows = [
+    photo[top : top + side, left : left + side]
+    for top in range(height - side + 1)
+    for left in range(width - side + 1)
+  ]
+  shrunk = [
+    Image.fromarray(w.copy()).resize((size, size), Image.Resampling.LANCZOS)
+    for w in windows
+  ]
+  return set().union(*(orientations(np.asarray(image)) for image in shrunk))
+
+
+def test_windows_are_resized_as_pillow_resizes_each_of_them():
+  photo = np.random.default_rng(0).integers(0, 256, (35, 34, 3), np.uint8)
+  wanted = resized(photo, 32, 8)
+  # 48 of equal odds, as above: one is missed with odds of 48 exp(-800 / 48).
+  drawn = {c.tobytes() for c in draw(photo, 800, size=8, windows=(32,))}
+  assert len(wanted) == 48 and drawn == wanted
+
+
+def test_a_window_of_the_crops_size_holds_the_photographs_samples():
+  photo = unique(5, 6)
+  options = {"size": 4, "windows": (4,)}
+  drawn = [crop.tobytes() for crop in draw(photo, 50, **options)]
+  # By the same draws as without windows.
+  assert drawn == [crop.tobytes() for crop in draw(photo, 50, size=4)]
+
+
+def test_all_windows_that_fit_come_alike_and_no_other():
+  # Of a horizontal ramp of slope 1 per pixel, a window of 8 k has slope k.
+  ramp = np.arange(0, 140, dtype=np.uint8)
+  photo = np.broadcast_to(ramp[None, :, None], (64, 140, 3)).copy()
+  drawn = draw(photo, 3000, size=8, windows=(128, 64, 8, 32))
+  corners = [c[[2, 2, 5], [2, 5, 2], 0].astype(int) for c in drawn]
+  slopes = [max(abs(b - a), abs(d - a)) / 3 for a, b, d in corners]
+  sides, counts = np.unique(8 * np.rint(slopes), return_counts=True)
+  assert sides.tolist() == [8, 32, 64]
+  # Five standard deviations of a binomial count of mean 1000.
+  assert np.abs(counts - 1000).max() < 5 * np.sqrt(3000 * 2 / 9)
+
+
+def test_where_no_window_fits_the_smallest_takes_a_reflected_photograph():
+  photo = unique(5, 9)
+  extended = np.pad(photo, [(0, 3), (0, 0), (0, 0)], mode="reflect")
+  drawn = {c.tobytes() for c in draw(photo, 100, size=4, windows=(16, 8))}
+  assert drawn == resized(extended, 8, 4)
+
+
+def test_without_windows_five_draws_make_a_crop():
+  # Scale, row, column, flip, transpose: runs that go on rely on their order.
+  photo = unique(9, 11)
+  one, other = np.random.default_rng(5), np.random.default_rng(5)
+  for _ in range(20):
+    _, top, left, flip, transpose = one.random(5)
+    row, column = int(6 * top), int(8 * left)
+    wanted = photo[row : row + 4, column : column + 4]
+    wanted = wanted[:, ::-1] if flip < 0.5 else wanted
+    wanted = wanted.swapaxes(0, 1) if transpose < 0.5 else wanted
+    np.testing.assert_array_equal(crops.draw(photo, other, size=4), wanted)

@@ -1,11 +1,12 @@
 import types
+from functools import partial
 
 import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from jaxlic.data import crops, resident, sources
+from jaxlic.data import crops, device_crops, resident, sources
 from jaxlic.errors import JaxlicError
 
 # As in tests/data/test_stream.py: number i has samples i alone.
@@ -30,8 +31,8 @@ def load(folder, photo):
   return resident.load(save(folder, [photo]))
 
 
-def draw(photos, numbers, *, crop=8, scale=1.0, by="epochs", seed=3):
-  make = resident.make_draw(seed=seed, crop=crop, smallest_scale=scale, by=by)
+def draw(photos, numbers, *, crop=8, by="epochs", seed=3, **options):
+  make = resident.make_draw(seed=seed, crop=crop, by=by, **options)
   return np.asarray(jax.jit(make)(photos, np.asarray(numbers, np.uint32)))
 
 
@@ -74,7 +75,7 @@ def test_small_photographs_are_extended_by_reflection(tmp_path, shape, scale):
   photo = np.arange(3 * np.prod(shape), dtype=np.uint8).reshape(*shape, 3)
   photos = load(tmp_path / "a", photo)
   allowed = crops_of(photo, 400, size=9, scales=(1.0, 1.0))
-  drawn = draw(photos, range(20), crop=9, scale=scale)
+  drawn = draw(photos, range(20), crop=9, smallest_scale=scale)
   # Their scale is 1, whatever is drawn, but for a width of 30 and height of 9.
   assert {crop.tobytes() for crop in drawn} <= allowed
 
@@ -97,17 +98,41 @@ class Fixed(np.random.Generator):
     return self.values
 
 
-def test_shrunk_crops_are_those_of_the_stream(tmp_path):
+@pytest.mark.parametrize(
+  ("shape", "drawn", "cut"),
+  [
+    ((47, 60), {"scales": (0.4, 1.0)}, {"smallest_scale": 0.4}),
+    ((47, 60), {"windows": (40, 24, 16, 99)}, None),
+    ((20, 33), {"windows": (24, 64)}, None),  # none fits
+    ((20, 33), {"windows": (16,)}, None),
+  ],
+)
+def test_resized_crops_are_those_of_the_stream(tmp_path, shape, drawn, cut):
   values = np.random.default_rng(0)
-  small = values.integers(0, 256, (9, 12, 3), np.uint8)
-  photo = np.asarray(Image.fromarray(small).resize((60, 47)))
+  # No filter leaves the range of bytes, where Pillow clips between rows and
+  # columns.
+  small = values.integers(64, 192, (9, 12, 3), np.uint8)
+  photo = np.asarray(Image.fromarray(small).resize(shape[::-1]))
   photos = load(tmp_path / "a", photo)
-  cut = jax.jit(lambda photos, u: resident._cut(photos, 0, u, 16, 0.4))
+  make = jax.jit(partial(device_crops.cut, crop=16, **(cut or drawn)))
+  exact = drawn == {"windows": (16,)}
   for draws in values.random((40, 5)).astype(np.float32):
-    wanted = crops.draw(photo, Fixed(draws), size=16, scales=(0.4, 1.0))
-    error = np.abs(np.asarray(cut(photos, draws)).astype(int) - wanted)
-    # Pillow rounds between rows and columns, too.
-    assert error.max() <= 2 and error.mean() < 0.3
+    wanted = crops.draw(photo, Fixed(draws), size=16, **drawn)
+    error = np.abs(
+      np.asarray(make(photos, np.int32(0), draws)).astype(int) - wanted
+    )
+    # Pillow rounds there, too, by 1/2 that 1.3 of weights multiply.
+    assert error.max() <= (0 if exact else 2) and error.mean() < 0.3
+
+
+def test_windows_reach_the_crops_of_a_draw(tmp_path):
+  # A slope of 2 from row to row, of windows twice as large as the crop.
+  ramp = np.arange(40, dtype=np.uint8)[:, None, None] * np.uint8(2)
+  photos = load(tmp_path / "a", np.broadcast_to(ramp, (40, 40, 3)).copy())
+  for crop in draw(photos, range(5), crop=10, windows=(20,)).astype(int):
+    slopes = np.abs(np.diff(crop[3:-3, 3:-3], axis=0)).max()
+    slopes = max(slopes, np.abs(np.diff(crop[3:-3, 3:-3], axis=1)).max())
+    assert slopes == 4
 
 
 def test_numbers_are_shared_as_the_stream_shares_its_examples():

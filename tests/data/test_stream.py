@@ -167,6 +167,13 @@ def test_scales_reach_the_crops(noisy):
   assert (small.images != take(noisy, 5, crop=4).images).any()
 
 
+def test_windows_reach_the_crops(noisy):
+  of_windows = take(noisy, 5, crop=4, windows=(8,))
+  assert of_windows.images.shape == (20, 4, 4, 3)
+  assert (of_windows.images != take(noisy, 5, crop=4).images).any()
+  assert_same(of_windows, take(noisy, 5, crop=4, windows=(8,), threads=0))
+
+
 def test_a_damaged_photograph_is_replaced_by_the_next(flat, caplog):
   def fetch(position):  # the files stay: threads of a closed stream still read
     name, data = flat[position]
@@ -212,6 +219,11 @@ def test_a_closed_stream_ends(noisy):
     ({"seed": -1}, "seed is from 0 to 2.*, got -1"),
     ({"scales": (0.5, 2.0)}, "0 < lowest <= highest <= 1, got 0.5 and 2"),
     ({"scales": (0.9, 0.5)}, "0 < lowest <= highest <= 1, got 0.9 and 0.5"),
+    ({"windows": (7, 9)}, r"the crop's 8 pixels or more, got \(7, 9\)"),
+    (
+      {"windows": (9,), "scales": (0.5, 1.0)},
+      "scales are 1 and 1 with windows, got 0.5 and 1",
+    ),
     ({"start": -1}, "start is 0 or more, got -1"),
     ({"process": 2, "processes": 2}, "got 2 of 2"),
     ({"processes": 0}, "got 0 of 0"),
