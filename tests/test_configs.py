@@ -181,6 +181,17 @@ def test_the_toy_takes_a_step_in_bfloat16(name):
     ("optimizer.momentum", 1.0, "from 0 to 1, without 1, got 1.0"),
     ("optimizer.newton_schulz", 0, "newton_schulz is positive, got 0"),
     ("optimizer.matrix_factor", 0.0, "matrix_factor is positive, got 0.0"),
+    ("data.smallest_side", -1, "smallest_side is 0 or more, got -1"),
+    ("data.limit", -1, "data.limit is 0 or more, got -1"),
+    ("data.crop_sizes", (128, 63), "of data.crop, 64, or more, got .128, 63.;"),
+    ("data.crop_sizes", ("a",), r"data.crop_sizes is whole numbers of data."),
+    (
+      "data.crop_sizes",
+      (128,),
+      "smallest_scale is 1 with data.crop_sizes, got",
+    ),
+    ("eval.split", 2, "eval.split is 0 with eval.folder, got 2; correct it"),
+    ("eval.split", -1, "eval.split is 0 or more, got -1"),
     ("data.dispatch", 5, "data.dispatch is 1 unless data.resident, got 5"),
     ("data.draw", "pixels", "epochs unless data.resident, got pixels"),
     ("loss.distortion", "ms-ssim", "data.crop is 161 or more for MS-SSIM"),
@@ -219,6 +230,14 @@ def test_fields_that_do_not_fit_each_other_are_one_line(fields, match):
   config.update_from_flattened_dict(fields)
   model = models.make(config.model.name, **config.model.options)
   with pytest.raises(JaxlicError, match=match):
+    check(config, model, devices=1)
+
+
+def test_evaluations_of_a_split_have_their_steps_checked():
+  config = get("bmshj2018_factorized", "toy")
+  config.eval.split, config.eval.every = 2, 7
+  model = models.make(config.model.name, **config.model.options)
+  with pytest.raises(JaxlicError, match="eval.every is a multiple of check"):
     check(config, model, devices=1)
 
 

@@ -52,6 +52,12 @@ class Data:
   crop: int = field(256, positive)  # pixels a side
   # Photographs are shrunk by up to this factor.
   smallest_scale: float = field(1.0, share)
+  # Or windows of these sides, in pixels, are resized to the crop; (): none.
+  crop_sizes: tuple[int, ...] = ()
+  # Pixels; photographs with a smaller side are left out.
+  smallest_side: int = field(0, not_negative)
+  # The first so many of the rest, by name; 0: all.
+  limit: int = field(0, not_negative)
   resident: bool = False  # all decoded in each device's memory, cut there
   # Resident: steps that a device takes by itself.
   dispatch: int = field(1, positive)
@@ -66,8 +72,10 @@ class Eval:
   """Photographs that are held out, and when they are looked at."""
 
   folder: str = ""  # "": none
+  # Or the last so many of data.folder, which are not trained on.
+  split: int = field(0, not_negative)
   every: int = 50_000  # steps
-  images: int = 24  # at most
+  images: int = 24  # of the folder, at most
   crop: int = 0  # largest side, around the centre; 0: whole photographs
   pictures: int = 2  # shown in TensorBoard
 
@@ -184,6 +192,7 @@ def _between_fields(
   if config.loss.distortion == "ms-ssim":
     least = metrics.MS_SSIM_MIN_SIDE
     yield "data.crop", rules.at_least(least, "for MS-SSIM")
+  yield from _of_crops(config.data)
   turns = devices * config.accumulate
   yield "data.batch", rules.multiple_of(turns, "the devices times accumulate")
   yield from _of_resident(config)
@@ -192,8 +201,23 @@ def _between_fields(
   log_every, checkpoint_every = config.log_every, config.checkpoint_every
   yield "checkpoint_every", rules.multiple_of(log_every, "log_every")
   if config.eval.folder:
+    alone = Rule(lambda x: not x, "0 with eval.folder")
+    yield "eval.split", alone
+  if config.eval.folder or config.eval.split:
     rule = rules.multiple_of(checkpoint_every, "checkpoint_every")
     yield "eval.every", rule
+
+
+def _of_crops(config: Any) -> Iterator[tuple[str, Rule]]:
+  """What data.crop_sizes may be, and what they leave to no other field."""
+  if not config.crop_sizes:
+    return
+  least = config.crop
+  words = f"whole numbers of data.crop, {least}, or more"
+  sizes = Rule(lambda x: all(type(s) is int and s >= least for s in x), words)
+  yield "data.crop_sizes", sizes
+  scale = Rule(lambda x: x == 1, "1 with data.crop_sizes")
+  yield "data.smallest_scale", scale
 
 
 def _of_resident(config: Any) -> Iterator[tuple[str, Rule]]:

@@ -42,6 +42,7 @@ def batches_of(
     batch=config.data.batch,
     crop=config.data.crop,
     scales=(config.data.smallest_scale, 1.0),
+    windows=tuple(config.data.crop_sizes),
     seed=config.seed,
     start=start,
     process=jax.process_index(),
@@ -59,6 +60,7 @@ def _feed_resident(
     seed=config.seed,
     crop=config.data.crop,
     smallest_scale=config.data.smallest_scale,
+    windows=tuple(config.data.crop_sizes),
     by=config.data.draw,
   )
   steps = make_resident_step(step, draw)

@@ -21,18 +21,24 @@ import jax
 from jaxlic import __version__
 from jaxlic.data import output
 from jaxlic.errors import JaxlicError
+from jaxlic.training.config import Config, Model, to_json
 
 # Another version of these may round differently.
 EXACT = ("jax", "jaxlib")
 PACKAGES = "jax jaxlib flax optax orbax-checkpoint grain numpy constriction"
 # Fields that change neither the result nor the shape of a state. The same
 # photographs may lie in another folder; their number is saved and compared.
+# Not eval.split, which takes photographs from the training.
 FREE = (
   "checkpoint_every",
   "data.folder",
   "data.threads",
   "data.workers",
-  "eval",
+  "eval.crop",
+  "eval.every",
+  "eval.folder",
+  "eval.images",
+  "eval.pictures",
   "log_every",
 )
 
@@ -65,7 +71,8 @@ def lock(folder: Path) -> IO:
 def check_same(folder: Path, config: dict[str, Any], *, change: bool) -> None:
   """Refuses a directory whose run another configuration cannot continue.
 
-  With `change`, all but the model may differ.
+  With `change`, all but the model may differ. A field that is younger than the
+  run had its default in it, which is what was done before there was a choice.
 
   Raises:
     JaxlicError: Naming the first field that differs.
@@ -74,7 +81,7 @@ def check_same(folder: Path, config: dict[str, Any], *, change: bool) -> None:
   if not path.is_file():
     return
   try:
-    before = _flat(json.loads(path.read_text()))
+    before = _defaults() | _flat(json.loads(path.read_text()))
   except ValueError as error:
     raise JaxlicError(
       f"{path} is no configuration ({error}); give another --workdir"
@@ -132,6 +139,12 @@ def versions() -> dict[str, str]:
       "processes": str(jax.process_count()),
     }
   )
+
+
+def _defaults() -> dict[str, Any]:
+  """Each field's default; the model has none."""
+  fields = _flat(json.loads(to_json(Config(model=Model("")))))
+  return {k: v for k, v in fields.items() if not k.startswith("model.")}
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -54,6 +54,11 @@ def test_a_configuration_of_the_package_is_that_of_its_flags(tmp_path, config):
     ("log_every", 77, False, None),
     ("data.folder", "elsewhere", False, None),
     ("eval.every", 77, False, None),
+    ("eval.split", 1, False, "eval.split 0, not 1; give another --workdir, or"),
+    ("eval.split", 1, True, None),
+    ("data.limit", 5, False, "data.limit 0, not 5; give another --workdir"),
+    ("data.smallest_side", 5, False, "data.smallest_side 0, not 5"),
+    ("data.crop_sizes", (64,), False, r"data.crop_sizes \[\], not \[64\]"),
     ("model.name", "x", True, "not x; give another --workdir$"),
   ],
 )
@@ -71,6 +76,22 @@ def test_a_directory_of_another_configuration_is_refused(
   with pytest.raises(JaxlicError, match=match):
     make_run(tmp_path, other, change=change)
   assert (tmp_path / "config.json").read_text() == before
+
+
+@pytest.mark.parametrize("name", ["crop_sizes", "limit", "smallest_side"])
+def test_a_run_older_than_a_field_goes_on_with_its_default(
+  tmp_path, config, name
+):
+  make_run(tmp_path, config)
+  path = tmp_path / "config.json"
+  before = json.loads(path.read_text())
+  del before["data"][name]
+  path.write_text(json.dumps(before))
+  other = config.copy_and_resolve_references()
+  other.data[name] = (64,) if name == "crop_sizes" else 5
+  with pytest.raises(JaxlicError, match=f"holds a run with data.{name} "):
+    make_run(tmp_path, other)
+  make_run(tmp_path, config)
 
 
 def test_a_directory_of_another_model_names_what_differs(tmp_path, config):
