@@ -31,7 +31,9 @@ except ValueError as error:  # an environment variable that JAX does not take
 
 from jaxlic import codec, models, training, zoo
 from jaxlic.cli import process
-from jaxlic.data import sources
+from jaxlic.data import selection, sources
+from jaxlic.data.selection import Selection
+from jaxlic.data.sources import Source
 from jaxlic.training import (
   checkpoints,
   command_line,
@@ -75,26 +77,28 @@ def main(_):
   )
   check(config, model, devices=jax.device_count())
   optimizer = training.make_optimizer(config.optimizer, model.spec)
-  source = sources.open_source(config.data.folder)
-  held_out = load_held_out(config)
+  photos = select(config)
+  held_out = load_held_out(config, photos.held)
   initial = devices.replicate(
     lambda: training.init_state(model, optimizer, config)
   )
   with contextlib.ExitStack() as stack:
-    run = stack.enter_context(open_run(config, len(source)))
+    run = stack.enter_context(open_run(config, len(photos.trained)))
     resumes = run.sound() is not None
     initial = warm_start.begin(
       initial, config, optimizer, model.spec, load=load_one, resumes=resumes
     )
     start = run.restore(initial) or Restored(initial, 0)
     step = training.make_step(model, codec.make(model), optimizer, config)
-    step, batches = feed.feed_step(step, source, config, start.next_example)
+    step, batches = feed.feed_step(
+      step, photos.trained, config, start.next_example
+    )
     stack.enter_context(contextlib.closing(batches))
     run.describe()
     first = int(start.state.step)
     logs = Logs(run.folder, first, silent=not devices.is_main())
     stack.enter_context(contextlib.closing(logs))
-    say_start(logs, len(source), first, config)
+    say_start(logs, photos, first, config)
     train(config, run, logs, step, batches, held_out, start)
 
 
@@ -104,12 +108,23 @@ def join_others() -> None:
   devices.start(COORDINATOR.value, PROCESSES.value, PROCESS.value, local)
 
 
-def load_held_out(config: Any) -> HeldOut | None:
+def select(config: Any) -> Selection:
+  """Returns the photographs of data.folder that are used, and for what."""
+  return selection.select(
+    sources.open_source(config.data.folder),
+    smallest_side=config.data.smallest_side,
+    limit=config.data.limit,
+    split=config.eval.split,
+    threads=config.data.threads,
+  )
+
+
+def load_held_out(config: Any, held: Source | None) -> HeldOut | None:
   """Returns what is evaluated beside the loop, at full precision, if any is."""
-  if not config.eval.folder:
+  if not config.eval.folder and held is None:
     return None
   model = models.make(config.model.name, **config.model.options)
-  return HeldOut.load(config, model, codec.make(model))
+  return HeldOut.load(config, model, codec.make(model), held)
 
 
 def open_run(config: Any, photographs: int) -> Run:
@@ -134,10 +149,15 @@ def load_one(source: str) -> zoo.Trained:
   return trained
 
 
-def say_start(logs: Logs, photographs: int, step: int, config: Any) -> None:
-  """Says where the run begins, and whether that is its end."""
+def say_start(logs: Logs, photos: Selection, step: int, config: Any) -> None:
+  """Says where the run begins, on what, and whether that is its end."""
   logs.say(devices.describe())
-  logs.say(f"{photographs} photographs, starting at step {step}")
+  if config.data.smallest_side:
+    side = config.data.smallest_side
+    logs.say(f"left out {photos.small} photographs with a side below {side}")
+  if photos.held is not None:
+    logs.say(f"held out {len(photos.held)} photographs, the last by name")
+  logs.say(f"{len(photos.trained)} photographs, starting at step {step}")
   if step >= config.optimizer.steps:
     logs.say(
       f"the run has reached its last step, {config.optimizer.steps}; raise "

@@ -65,6 +65,31 @@ def test_a_run_leaves_what_explains_it(trainer, alone):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("resident", [(), ("--config.data.resident",)])
+def test_a_run_holds_out_a_split_and_goes_on_with_it(trainer, resident):
+  workdir = f"split-{len(resident)}"
+  words = (
+    "--config.data.smallest_side=73",  # of 72x80, 73x80 and 74x80
+    "--config.data.smallest_scale=1.0",
+    "--config.data.crop_sizes=64,72",
+    "--config.eval.split=1",
+    *resident,
+  )
+  code, out, err = trainer.run(workdir, *words, "--config.optimizer.steps=5")
+  assert code == 0, err
+  assert "left out 1 photographs with a side below 73\n" in out
+  assert "held out 1 photographs, the last by name\n" in out
+  assert "1 photographs, starting at step 0\n" in out
+  assert "eval 5  quality 0  loss" in out
+  longer = "--config.optimizer.steps=10", "--change_config"
+  code, out, err = trainer.run(workdir, *words, *longer)
+  assert code == 0 and "starting at step 5\n" in out, err
+  assert "the run was trained on" not in err
+  code, _, err = trainer.run(workdir, *words, "--config.eval.split=0", *longer)
+  assert code == 0 and "was trained on 1 photographs and goes on with 2" in err
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", [2, 8])
 def test_devices_share_the_work_without_changing_the_result(
   trainer, alone, devices

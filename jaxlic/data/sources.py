@@ -8,7 +8,7 @@ file with samples uint8 [H W 3].
 import dataclasses
 import io
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,8 @@ class Source:
   fetch: Callable[[int], Record]  # position -> record; can be pickled
   size: int
   skipped: tuple[str, ...] = ()  # names of files that are no photographs
+  # Height and width of each as `size` has them, where opening has told.
+  sizes: tuple[tuple[int, int], ...] | None = None
 
   def __len__(self) -> int:
     return self.size
@@ -116,6 +118,24 @@ def size(record: Record) -> tuple[int, int]:
   return images.header_size(record.name, record.data)
 
 
+def size_at(source: Source, position: int) -> tuple[int, int]:
+  """Returns the two sides of a source's photograph, as `size` does.
+
+  Raises:
+    JaxlicError: As `size` does.
+  """
+  if source.sizes is not None:
+    return source.sizes[position]
+  return size(source[position])
+
+
+def tile_of(record: Record) -> str | None:
+  """Returns the photograph that a tile is cut from; None if it is no tile."""
+  if not record.data.startswith(_NPY):
+    return None
+  return record.name.rpartition("@")[0]
+
+
 def to_bytes(record: Record) -> bytes:
   """Returns what ArrayRecord stores of a record."""
   name = record.name.encode("utf-8", "surrogateescape")
@@ -148,9 +168,10 @@ def tile_bytes(samples: UInt8[np.ndarray, "H W 3"]) -> bytes:
 def _open_folder(folder: Path) -> Source:
   paths = images.list_photos(folder)
   with futures.ThreadPoolExecutor(_THREADS) as pool:
-    readable = list(pool.map(_has_header, paths))
+    sizes = list(pool.map(_header_size, paths))
   names = [str(path.relative_to(folder)) for path in paths]
-  kept, skipped = _divide(names, readable)
+  kept = {n: s for n, s in zip(names, sizes, strict=True) if s is not None}
+  skipped = tuple(name for name in names if name not in kept)
   if skipped:
     logging.warning(
       "%s: left out %d unreadable files: %s",
@@ -160,25 +181,16 @@ def _open_folder(folder: Path) -> Source:
     )
   if not kept:
     raise none_readable(folder, len(paths))
-  return Source(partial(_fetch_file, folder, kept), len(kept), skipped)
+  fetch = partial(_fetch_file, folder, tuple(kept))
+  return Source(fetch, len(kept), skipped, tuple(kept.values()))
 
 
-def _divide(
-  names: Iterable[str], readable: Iterable[bool]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-  """The names of readable files, and those of the others."""
-  pairs = list(zip(names, readable, strict=True))
-  return tuple(n for n, ok in pairs if ok), tuple(
-    n for n, ok in pairs if not ok
-  )
-
-
-def _has_header(path: Path) -> bool:
+def _header_size(path: Path) -> tuple[int, int] | None:
+  """Height and width as stored; None if the file cannot be read."""
   try:
-    images.check_header(path)
+    return images.check_header(path)
   except JaxlicError:
-    return False
-  return True
+    return None
 
 
 def _fetch_file(folder: Path, names: Sequence[str], position: int) -> Record:

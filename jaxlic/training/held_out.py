@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxlic import metrics
-from jaxlic.data import images
+from jaxlic.data import images, sources
+from jaxlic.data.sources import Source
 from jaxlic.errors import JaxlicError
 from jaxlic.training import devices
 from jaxlic.training.logs import Logs
@@ -48,14 +49,21 @@ class HeldOut(NamedTuple):
   held: Held
 
   @classmethod
-  def load(cls, config: Any, model: Model, codec: Codec) -> "HeldOut":
-    """Returns this process's share of eval.folder.
+  def load(
+    cls,
+    config: Any,
+    model: Model,
+    codec: Codec,
+    source: Source | None = None,
+  ) -> "HeldOut":
+    """Returns this process's share of a source, or else of eval.folder.
 
     Raises:
       JaxlicError: See `load`.
     """
     held = load(
       config.eval,
+      source,
       distortion=config.loss.distortion,
       process=jax.process_index(),
       processes=jax.process_count(),
@@ -81,37 +89,46 @@ class HeldOut(NamedTuple):
 
 def load(
   config: Any,
+  source: Source | None = None,
   *,
   distortion: str = "mse",
   process: int = 0,
   processes: int = 1,
 ) -> Held:
-  """Returns every `processes`-th photograph of a folder, from `process` on.
+  """Returns every `processes`-th photograph, from number `process` on.
 
-  `config` has `folder`, `crop` (the largest side, cut around the centre; 0 for
-  whole photographs) and `images` (how many at most). What cannot be read is
-  left out, and logged by the first process. Deep samples are rounded to 8 bits,
-  as for training.
+  They are those of a source, or else of a folder. What cannot be read is left
+  out, and logged by the first process. Deep samples are rounded to 8 bits, as
+  for training.
+
+  Args:
+    config: Has `folder`, `images` (how many of it at most), and `crop` (the
+      largest side, cut around the centre; 0 for whole photographs).
+    source: Photographs, all of which are used.
+    distortion: What they are to be large enough for.
+    process: Number of this process.
+    processes: How many share the photographs.
 
   Raises:
-    JaxlicError: If the folder holds no photograph that can be read, or one too
-      small for the distortion.
+    JaxlicError: If no photograph can be read, or one is too small for the
+      distortion.
   """
-  paths = images.list_photos(config.folder)[: config.images]
+  source = _open_folder(config) if source is None else source
   photos = []
-  for path in paths:
+  for i in range(len(source)):
     try:
-      photo = _centre(images.read(path, reduce_depth=True).pixels, config.crop)
+      record = source[i]
+      photo = _centre(sources.decode(record), config.crop)
     except JaxlicError as error:
       if process == 0:
         logging.warning("left out of the evaluation: %s", error)
       continue
-    _check_size(path, photo, distortion)
+    _check_size(record.name, photo, distortion)
     photos.append(photo)
   if not photos:
     raise JaxlicError(
-      f"{config.folder}: no photograph here can be read; give another "
-      "eval.folder"
+      f"{config.folder or 'eval.split'}: no photograph here can be read; give "
+      "others to evaluate"
     )
   return Held(photos[process::processes], len(photos))
 
@@ -182,12 +199,18 @@ def _measure(
   return {name: float(value[0]) for name, value in values.items()}
 
 
-def _check_size(path: Path, photo: Picture, distortion: str) -> None:
+def _open_folder(config: Any) -> Source:
+  """The first photographs of the folder, readable or not."""
+  paths = images.list_photos(config.folder)[: config.images]
+  return Source(lambda i: sources.read_file(Path(), str(paths[i])), len(paths))
+
+
+def _check_size(name: str, photo: Picture, distortion: str) -> None:
   least = metrics.MS_SSIM_MIN_SIDE if distortion == "ms-ssim" else 1
   height, width = photo.shape[:2]
   if min(height, width) < least:
     raise JaxlicError(
-      f"{path}: MS-SSIM needs sides of at least {least} pixels, got "
+      f"{name}: MS-SSIM needs sides of at least {least} pixels, got "
       f"{height}x{width}; remove the photograph, or raise eval.crop"
     )
 

@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 
 import numpy as np
@@ -25,9 +26,9 @@ def folder(tmp_path_factory):
   return folder
 
 
-def load(folder, images=9, crop=48, **options):
+def load(folder, images=9, crop=48, source=None, **options):
   config = Eval(folder=str(folder), images=images, crop=crop)
-  return held_out.load(config, **options)
+  return held_out.load(config, source, **options)
 
 
 def test_photographs_are_cut_around_their_centre(folder):
@@ -53,6 +54,25 @@ def test_deep_photographs_are_rounded_as_for_training(tmp_path):
   (photo,) = load(tmp_path, crop=0).photos
   source = sources.open_source(tmp_path)
   np.testing.assert_array_equal(photo, sources.decode(source[0]))
+
+
+def test_all_photographs_of_a_source_are_held_out(folder):
+  source = sources.open_source(folder)
+  held = load("", images=1, source=source)
+  assert held.count == 3
+  for photo, wanted in zip(held.photos, load(folder).photos, strict=True):
+    np.testing.assert_array_equal(photo, wanted)
+  share = load("", source=source, process=1, processes=2)
+  np.testing.assert_array_equal(share.photos, held.photos[1:2])
+
+
+def test_a_source_that_cannot_be_read_is_an_error(folder):
+  source = sources.open_source(folder)
+  damaged = dataclasses.replace(
+    source, fetch=lambda i: source[i]._replace(data=b"no image")
+  )
+  with pytest.raises(JaxlicError, match="eval.split: no photograph here can"):
+    load("", source=damaged)
 
 
 def test_photographs_too_small_for_ms_ssim_are_told_at_once(folder):

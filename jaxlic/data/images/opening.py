@@ -27,10 +27,11 @@ NO_DAMAGE = (JaxlicError, MemoryError, apart.ProcessError)
 _FORMATS = "PNG JPEG WEBP AVIF TIFF BMP GIF PPM".split()
 
 
-def check_header(path: str | os.PathLike) -> None:
+def check_header(path: str | os.PathLike) -> tuple[int, int]:
   """Refuses a file of which the header shows that `read` would refuse it.
 
-  Decodes nothing: damage further on, alpha and depth stay unseen.
+  Decodes nothing: damage further on, alpha and depth stay unseen. Returns what
+  `header_size` does, without reading all of the file.
 
   Raises:
     JaxlicError: If it cannot be opened, or is no single image of a known format
@@ -38,7 +39,7 @@ def check_header(path: str | os.PathLike) -> None:
   """
   try:
     with open(path, "rb") as file:
-      _header_size(os.fspath(path), file)
+      return _header_size(os.fspath(path), file)
   except OSError as error:
     raise JaxlicError(
       f"{path}: cannot read ({error.strerror}); check its permissions"
