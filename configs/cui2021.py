@@ -3,6 +3,8 @@
 Command: python train.py --config=configs/cui2021.py --workdir=RUN \
            --config.data.folder=PHOTOS
   For MS-SSIM: add --config.loss.distortion=ms-ssim
+  Of ImageNet, as a reproduction had it (100,000 photographs above 256 pixels):
+  add --config.data.smallest_side=257 --config.data.limit=100000
 Recipe: Cui et al., "Asymmetric gained deep image compression with continuous
   rate adaptation", 2021: 6 levels, two million crops of 256 pixels of 5,000
   photographs and CLIC 2020, batches of 8, Adam at 1e-4, halved after 6 of 12

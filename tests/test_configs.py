@@ -40,6 +40,12 @@ def test_the_published_size_fits_its_model_and_training(name):
   training.make_optimizer(config.optimizer, model.spec)
 
 
+def test_the_mixtures_crops_are_of_four_sizes_resized_to_one():
+  # The README of twitter_compression, whose data they are.
+  data = get("theis2017_mixture", "published").data
+  assert (data.crop_sizes, data.crop) == ((128, 256, 512, 1024), 128)
+
+
 @pytest.mark.parametrize("size", ["published", "toy"])
 @pytest.mark.parametrize("name", models.BACKBONES)
 def test_every_backbone_has_a_gained_configuration(name, size):
