@@ -5,7 +5,7 @@ from argparse import Namespace
 from functools import partial
 from typing import Any
 
-from jaxlic.cli import arguments, batch, jobs, paths
+from jaxlic.cli import arguments, batch, jobs, paths, quality_maps
 from jaxlic.data import output
 from jaxlic.errors import JaxlicError
 
@@ -21,8 +21,7 @@ def add(subparsers: Any) -> None:
   command.add_argument(
     "--quality-map",
     metavar="GREY.png",
-    help="where bits go, as large as the image as displayed: black least, "
-    "mid-grey nearly as without a map, white most; for codecs of scgain",
+    help=f"{quality_maps.HELP}; for codecs of scgain",
   )
   arguments.add_model(command)
   command.add_argument(
@@ -127,7 +126,7 @@ def _encoded(
   keywords = {
     "model": model,
     "quality_map": options.quality_map
-    and _read_map(options.quality_map, photo.pixels.shape[:2]),
+    and quality_maps.read(options.quality_map, photo.pixels.shape[:2]),
   }
   bpp, psnr_db = options.target_bpp, options.target_psnr
   if bpp is None and psnr_db is None:
@@ -155,21 +154,3 @@ def _words(
     f"in {nearest.encodes} encodes no quality of this codec gave this image "
     f"{wanted}; wrote the nearest, {value} at quality {nearest.quality:g}",
   )
-
-
-def _read_map(path: str, size: tuple[int, int]) -> Any:
-  """A quality map of that size (h, w), from a grey image."""
-  from jaxlic.data import images
-
-  pixels = images.read(path, reduce_depth=True).pixels
-  height, width = pixels.shape[:2]
-  if (height, width) != size:
-    raise JaxlicError(
-      f"{path}: a quality map is as large as the image as displayed, "
-      f"{size[1]}x{size[0]}, got {width}x{height}; resize it"
-    )
-  if (pixels != pixels[..., :1]).any():
-    raise JaxlicError(
-      f"{path}: a quality map is a grey image, got one with colours; convert it"
-    )
-  return pixels[..., 0] / 255

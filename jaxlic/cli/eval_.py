@@ -4,10 +4,11 @@ import argparse
 import json
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from jaxlic import __version__
-from jaxlic.cli import arguments, table
+from jaxlic.cli import arguments, quality_maps, table
 
 MOST_QUALITIES = 100_000
 
@@ -31,8 +32,21 @@ def add(subparsers: Any) -> None:
     help="or first:last:step, such as 0:6:0.1; default all whole ones; codecs "
     "of one rate ignore it",
   )
+  command.add_argument(
+    "--quality-map",
+    metavar="GREY.png_OR_DIR",
+    help=f"{quality_maps.HELP}; of the only image, or a folder with one of the "
+    "same path, but for the suffix, for each; for codecs of scgain; PSNR and "
+    "MS-SSIM weigh all pixels alike",
+  )
   command.add_argument("--out", metavar="FILE.json", help="CompressAI's schema")
   command.add_argument("--csv", metavar="FILE.csv", help="a line per quality")
+  command.add_argument(
+    "--log",
+    metavar="FILE.log",
+    help="text, a line per quality, as GainedVAE's: s+l, PSNR_AVE in dB, "
+    "MS-SSIM_AVE, BPP_AVE and Est_BPP_AVE in bits per pixel",
+  )
   arguments.add_force(command)
 
 
@@ -51,9 +65,10 @@ def run(options: argparse.Namespace) -> None:
     paths,
     model=model,
     qualities=options.qualities,
+    read_map=_map_reader(options, paths),
     progress=partial(tqdm, disable=None, unit="image"),
   )
-  description = _description(points, len(paths))
+  description = _description(points, len(paths), options.quality_map)
   print(table.to_text([_row(point) for point in points]))
   print(description)
   if any(point.ms_ssim is None for point in points):
@@ -62,22 +77,36 @@ def run(options: argparse.Namespace) -> None:
   _write(options, points, name=model.name, description=description)
 
 
+def _map_reader(options: argparse.Namespace, paths: list[Path]) -> Any:
+  """What reads each photograph's quality map, or None."""
+  if options.quality_map is None:
+    return None
+  maps = quality_maps.beside(options.quality_map, options.folder, paths)
+  return lambda path, size: quality_maps.read(maps[path], size)
+
+
 def _check_targets(options: argparse.Namespace) -> None:
   from jaxlic.data import output
   from jaxlic.evaluation import sweep
 
-  for path, kind in ((options.out, sweep.JSON), (options.csv, sweep.CSV)):
-    if path is not None:
-      output.check_target(path, kind, force=options.force)
+  kinds = {"out": sweep.JSON, "csv": sweep.CSV, "log": sweep.LOG}
+  for name, kind in kinds.items():
+    path = getattr(options, name)
+    if path is None:
+      continue
+    output.check_target(path, kind, force=options.force)
+    if options.quality_map is not None:
+      output.check_distinct(options.quality_map, path)
 
 
-def _description(points: list[Any], count: int) -> str:
+def _description(points: list[Any], count: int, quality_map: str | None) -> str:
   """A line on what was measured, on so many images."""
   import jax
 
+  maps = "" if quality_map is None else f" with the quality map {quality_map}"
   return (
     f"jaxlic {__version__}, qualities "
-    f"{', '.join(f'{p.quality:g}' for p in points)}; means over {count} "
+    f"{', '.join(f'{p.quality:g}' for p in points)}{maps}; means over {count} "
     "images of whole files and 8-bit RGB; seconds without compilation on "
     f"{jax.devices()[0].device_kind}"
   )
@@ -112,6 +141,8 @@ def _write(
     output.write_bytes(options.out, text.encode())
   if options.csv is not None:
     output.write_bytes(options.csv, sweep.to_csv(points).encode())
+  if options.log is not None:
+    output.write_bytes(options.log, sweep.to_log(points).encode())
 
 
 def _numbers(text: str) -> list[float]:

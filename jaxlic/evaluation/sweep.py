@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,24 +49,42 @@ JSON = output.Kind("a curve", (".json",), _is_json)
 CSV = output.Kind(
   "a table of a curve", (".csv",), output.begins_with(_COLUMNS.encode())
 )
+LOG = output.Kind(
+  "a log of a curve", (".log", ".txt"), output.begins_with(b"s+l = ")
+)
 
 
-def measure(photo: Photo, *, model: Trained, quality: float) -> Point:
+def measure(
+  photo: Photo,
+  *,
+  model: Trained,
+  quality: float,
+  quality_map: files.MapLike | None = None,
+) -> Point:
   """Returns what one photograph's file costs and shows.
 
   The first call per image size compiles; call it once before, for times.
 
+  Args:
+    photo: The photograph.
+    model: The codec.
+    quality: As in `files.compress`.
+    quality_map: As in `files.compress`; the distortion is that of all pixels
+      alike.
+
   Raises:
-    JaxlicError: If the quality is out of range.
+    JaxlicError: If the quality is out of range, or the model takes no map.
   """
   photo = photo.stripped()
   start = time.perf_counter()
-  data = files.compress_photo(photo, quality=quality, model=model)
+  data = files.compress_photo(
+    photo, quality=quality, model=model, quality_map=quality_map
+  )
   middle = time.perf_counter()
   shown = files.decompress_photo(data, model=model).pixels
   end = time.perf_counter()
   estimate = model.codec.evaluate(
-    model.params, photo.pixels / np.float32(255), quality
+    model.params, photo.pixels / np.float32(255), quality, quality_map
   )
   height, width = shown.shape[:2]
   return Point(
@@ -84,6 +103,7 @@ def curve(
   *,
   model: Trained,
   qualities: Sequence[float] | None = None,
+  read_map: Callable[[Path, tuple[int, int]], np.ndarray] | None = None,
   progress: Callable[[Iterable], Iterable] = iter,
 ) -> list[Point]:
   """Returns the mean over images for each quality, in the order given.
@@ -96,6 +116,8 @@ def curve(
     model: The codec.
     qualities: What to measure, by default all levels; models of one rate ignore
       it, and give one point.
+    read_map: From a path and height and width of its upright image to the
+      quality map that it is compressed with; None: without.
     progress: Wraps the paths, for a progress bar.
 
   Raises:
@@ -105,10 +127,13 @@ def curve(
   warm, points = set(), []
   for path in progress(paths):
     photo = images.read(path)
-    if photo.pixels.shape not in warm:
-      warm.add(photo.pixels.shape)
-      measure(photo, model=model, quality=qualities[0])
-    points.append([measure(photo, model=model, quality=q) for q in qualities])
+    size = photo.pixels.shape[:2]
+    quality_map = read_map(path, size) if read_map else None
+    measured = partial(measure, photo, model=model, quality_map=quality_map)
+    if size not in warm:
+      warm.add(size)
+      measured(quality=qualities[0])
+    points.append([measured(quality=quality) for quality in qualities])
   return [mean(column) for column in zip(*points, strict=True)]
 
 
@@ -154,6 +179,34 @@ def to_csv(points: Sequence[Point]) -> str:
   text.write(f"{_COLUMNS}\n")
   writer.writerows([_finite(value) for value in point] for point in points)
   return text.getvalue()
+
+
+def to_log(points: Sequence[Point]) -> str:
+  """Returns a line per point: quality, PSNR in dB, MS-SSIM, bits per pixel.
+
+  The quality is the level s and its fraction l; what is undefined is nan. The
+  last is the rate that the densities say, without header.
+
+  References:
+    mmSir, "GainedVAE", 2021, train/eval_gain.py, whose lines these are, with
+    more digits; there level 0 has the highest rate.
+  """
+  return "".join(
+    f"s+l = {_two_digits(point.quality)}  PSNR_AVE: {point.psnr_db:.3f}  "
+    f"MS-SSIM_AVE: {_or_nan(point.ms_ssim):.5f}  BPP_AVE: {point.bpp:.4f}  "
+    f"Est_BPP_AVE: {point.estimated_bpp:.4f}\n"
+    for point in points
+  )
+
+
+def _two_digits(quality: float) -> str:
+  """The quality with two digits after the point, or with more if it has."""
+  short = f"{quality:.2f}"
+  return short if float(short) == quality else f"{quality:g}"
+
+
+def _or_nan(value: float | None) -> float:
+  return math.nan if value is None else value
 
 
 def _checked(model: Trained, qualities: Sequence[float] | None) -> list[float]:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import jaxlic
-from jaxlic import cli, files
+from jaxlic import cli, files, zoo
+from tests.conftest import TOY_OPTIONS, make_toy
 
 ROOT = Path(jaxlic.__file__).parents[1]
 
@@ -18,6 +19,20 @@ ROOT = Path(jaxlic.__file__).parents[1]
 @pytest.fixture(scope="session")
 def model(tiny_codec):
   return tiny_codec
+
+
+@pytest.fixture(scope="session")
+def mapped(tmp_path_factory):
+  """A codec that takes quality maps."""
+  folder = tmp_path_factory.mktemp("mapped") / "scgain"
+  zoo.export(
+    folder,
+    name="mapped",
+    architecture="scgain",
+    options=TOY_OPTIONS["scgain"],
+    params=make_toy("scgain")[2],
+  )
+  return folder
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from PIL import Image
 from jaxlic import cli, files, zoo
 from jaxlic.coding import container
 from tests.cli.conftest import noise, process
-from tests.conftest import TOY_OPTIONS, make_toy
 
 
 @pytest.mark.newest
@@ -71,23 +70,15 @@ def test_a_target_out_of_reach_gives_the_nearest_and_says_so(
   assert container.unpack(path.read_bytes()).payload.quality == quality
 
 
-def test_a_quality_map_is_a_grey_image(run, refuse, png, tmp_path):
-  folder, out = tmp_path / "scgain", tmp_path / "out.jlic"
-  architecture = "scgain"
-  zoo.export(
-    folder,
-    name="mapped",
-    architecture=architecture,
-    options=TOY_OPTIONS[architecture],
-    params=make_toy(architecture)[2],
-  )
+def test_a_quality_map_is_a_grey_image(run, refuse, mapped, png, tmp_path):
+  out = tmp_path / "out.jlic"
   mask = np.zeros((48, 48), np.uint8)
   mask[8:24] = 255
   path = tmp_path / "mask.png"
   Image.fromarray(mask).save(path)
-  words = "compress", png, out, "--model", folder, "--quality", 2
+  words = "compress", png, out, "--model", mapped, "--quality", 2
   run(*words, "--quality-map", path)
-  codec = zoo.load(folder)
+  codec = zoo.load(mapped)
   assert out.read_bytes() == files.compress(
     noise(48, 48, 3), quality=2, model=codec, quality_map=mask / 255
   )

@@ -61,6 +61,7 @@ def test_a_target_is_judged_before_work_begins(
     "list.json": b"[1]",
     "broken.json": b"{",
     "a.csv": b"name,grade\n",
+    "a.log": b"a diary",
     "a.array_record": b"no records",
     "codec/weights.npz": b"my weights",
     "json/codec.json": b'{"name": "mine"}',
@@ -76,6 +77,7 @@ def test_a_target_is_judged_before_work_begins(
     ("eval", tmp_path, "--out", kept / "list.json"),
     ("eval", tmp_path, "--out", kept / "broken.json"),
     ("eval", tmp_path, "--csv", kept / "a.csv"),
+    ("eval", tmp_path, "--log", kept / "a.log"),
     ("prepare", tmp_path, kept / "a.array_record"),
     ("export", tmp_path, kept / "codec"),
     ("export", tmp_path, kept / "json"),
@@ -90,7 +92,12 @@ def test_a_target_is_judged_before_work_begins(
 
 @pytest.mark.parametrize(
   "words",
-  [("eval", ".", "--out"), ("eval", ".", "--csv"), ("prepare", ".")],
+  [
+    ("eval", ".", "--out"),
+    ("eval", ".", "--csv"),
+    ("eval", ".", "--log"),
+    ("prepare", "."),
+  ],
 )
 def test_a_photograph_is_no_table(refuse, photos, words, monkeypatch, tmp_path):
   monkeypatch.chdir(tmp_path)
@@ -111,14 +118,15 @@ def test_a_target_of_its_kind_is_replaced(run, model, png, tmp_path):
 
 def test_tables_of_their_kind_are_replaced(run, model, tmp_path):
   Image.fromarray(noise(48, 48, 3)).save(tmp_path / "in.png")
-  out, table = tmp_path / "a.json", tmp_path / "a.csv"
+  out, table, log = (tmp_path / f"a.{end}" for end in ("json", "csv", "log"))
   for _ in range(2):
     run(
       *("eval", tmp_path, "--model", model, "--qualities", 1),
-      *("--out", out, "--csv", table),
+      *("--out", out, "--csv", table, "--log", log),
     )
   assert "bpp" in json.loads(out.read_text())["results"]
   assert table.read_text().startswith(",".join(Point._fields) + "\n")
+  assert log.read_text().startswith("s+l = 1.00  PSNR_AVE: ")
 
 
 def test_force_replaces_what_is_of_another_kind(run, model, png, tmp_path):
@@ -211,6 +219,7 @@ def test_tables_too_deep_to_be_read_are_not_ours(refuse, tmp_path):
 def test_an_empty_name_is_refused_before_work(refuse, tmp_path):
   refuse("eval", tmp_path, "--out", "")
   refuse("eval", tmp_path, "--csv", "")
+  refuse("eval", tmp_path, "--log", "")
   line = refuse("compress", "a.png", "--output-dir", "")
   assert "--output-dir is a folder, got ''" in line
 

@@ -129,3 +129,16 @@ def test_csv_has_a_line_per_point():
     "3.0,1.0,0.98,30.0,0.9,0.1,0.2\n"
     "0.1,1.0,0.98,30.0,,0.1,0.2\n"
   )
+
+
+def test_a_log_has_a_line_per_point_in_the_form_of_gained_vae():
+  points = [
+    point(quality=0.1, psnr_db=35.43, ms_ssim=0.98765, estimated_bpp=0.8781),
+    point(quality=2.125, psnr_db=float("inf"), ms_ssim=None),
+  ]
+  assert sweep.to_log(points) == (
+    "s+l = 0.10  PSNR_AVE: 35.430  MS-SSIM_AVE: 0.98765  BPP_AVE: 1.0000  "
+    "Est_BPP_AVE: 0.8781\n"
+    "s+l = 2.125  PSNR_AVE: inf  MS-SSIM_AVE: nan  BPP_AVE: 1.0000  "
+    "Est_BPP_AVE: 0.9800\n"
+  )
