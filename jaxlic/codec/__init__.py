@@ -23,8 +23,17 @@ agree with the others as two devices do.
 """
 
 from jaxlic.codec.derive import make
+from jaxlic.codec.device_safety import check_rows
 from jaxlic.codec.inputs import checked_quality
 from jaxlic.codec.ordered import predictor
 from jaxlic.codec.traceable import analyze, begin, walk
 
-__all__ = ["analyze", "begin", "checked_quality", "make", "predictor", "walk"]
+__all__ = [
+  "analyze",
+  "begin",
+  "check_rows",
+  "checked_quality",
+  "make",
+  "predictor",
+  "walk",
+]

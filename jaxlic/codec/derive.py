@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxlic.codec import batched, inputs, payloads, traceable
+from jaxlic.codec import batched, device_safety, inputs, payloads, traceable
 from jaxlic.codec.compiled import Compiled, Portion, compile_model, visit
 from jaxlic.codec.inputs import Image, Map, checked_quality
 from jaxlic.types import (
@@ -28,7 +28,11 @@ from jaxlic.types import (
 
 
 def make(model: Model) -> Codec:
-  """Returns the codec of a model: pure functions, compiled on first use."""
+  """Returns the codec of a model: pure functions, compiled on first use.
+
+  They refuse densities whose files another device could not decode.
+  """
+  model = device_safety.guarded(model)
   compiled = compile_model(model)
   of_batches = batched.compile_model(model)
   return Codec(

@@ -193,7 +193,7 @@ def functions_of(
   """Returns the functions of an architecture, shared to be compiled once.
 
   Raises:
-    JaxlicError: As `models.make`.
+    JaxlicError: As `models.make` and `codec.check_rows`.
   """
   return _functions_of(architecture, json.dumps(options))
 
@@ -209,4 +209,5 @@ def _functions_of(architecture: str, options: str) -> tuple[ModelSpec, Codec]:
     spec = ensemble.spec_of([m.spec for m in members], keywords["lambdas"])
     return spec, ensemble.make(spec, members)
   model = models.make(architecture, **keywords)
+  codec.check_rows(model)
   return model.spec, codec.make(model)

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -180,11 +182,20 @@ def test_files_decode_where_arithmetic_differs(name, options, monkeypatch):
 
 
 def _unaware(model):
-  """The model without the list of rows near an edge."""
-  stages = (
-    s._replace(density=s.density._replace(near_edge=None)) for s in model.stages
-  )
-  return model._replace(stages=tuple(stages))
+  """The model that finds no rows near an edge."""
+
+  def unaware(stage):
+    density = stage.density
+    if not density.near_edge:
+      return stage
+    far = functools.partial(_nowhere, density.rows)
+    return stage._replace(density=density._replace(near_edge=far))
+
+  return model._replace(stages=tuple(unaware(s) for s in model.stages))
+
+
+def _nowhere(rows, known):
+  return jnp.zeros_like(rows(known), bool)
 
 
 def _elsewhere(model):

@@ -154,7 +154,9 @@ def test_files_decode_where_arithmetic_differs(monkeypatch):
   decoded = other.decode(params, tables, payload)
   np.testing.assert_array_equal(decoded, wanted)
 
-  unaware = _with_edges(model, None)
+  unaware = _with_edges(
+    model, lambda known: jnp.zeros_like(DENSITY.rows(known), bool)
+  )
   payload = codec.make(unaware).encode(params, tables, image)
   with pytest.raises(JaxlicError, match="symbols do not match|damaged"):
     codec.make(_elsewhere(unaware)).decode(params, tables, payload)

@@ -1,10 +1,11 @@
 import json
+import sys
 
 import jax
 import numpy as np
 import pytest
 
-from jaxlic import zoo
+from jaxlic import models, zoo
 from jaxlic.errors import JaxlicError
 from tests.conftest import TOY_OPTIONS, make_toy
 
@@ -99,5 +100,39 @@ def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path):
       architecture=NAME,
       options=TOY_OPTIONS[NAME],
       params=params,
+    )
+  assert not (tmp_path / "codec").exists()
+
+
+@pytest.mark.parametrize(
+  "architecture", ["planted", "planted:make", "planted.py", "./planted.py"]
+)
+def test_a_folder_names_an_architecture_and_never_code_to_run(
+  folder, monkeypatch, architecture
+):
+  monkeypatch.chdir(folder)
+  monkeypatch.syspath_prepend(folder)
+  (folder / "planted.py").write_text("open('ran', 'w')\nmake = dict\n")
+  about = json.loads((folder / "codec.json").read_text())
+  about["architecture"] = architecture
+  (folder / "codec.json").write_text(json.dumps(about))
+  with pytest.raises(JaxlicError, match="an architecture is one of .*--import"):
+    zoo.load(folder)
+  assert not (folder / "ran").exists() and "planted" not in sys.modules
+
+
+def test_a_density_that_another_device_could_not_decode_is_not_exported(
+  tmp_path, monkeypatch
+):
+  model = models.make("mbt2018-mean", width=6, latent=8)
+  stages = (
+    s._replace(density=s.density._replace(near_edge=None)) for s in model.stages
+  )
+  model = model._replace(stages=tuple(stages))
+  monkeypatch.setattr(models, "MODELS", dict(models.MODELS))
+  models.register("unsafe", lambda: model)
+  with pytest.raises(JaxlicError, match="rows depend on floats .* give it one"):
+    zoo.export(
+      tmp_path / "codec", name="a", architecture="unsafe", options={}, params={}
     )
   assert not (tmp_path / "codec").exists()
