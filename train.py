@@ -3,7 +3,13 @@
     python train.py --config=configs/NAME.py --workdir=DIR \
       --config.data.folder=PHOTOS [--config.field=value ...]
 
-`--config=configs/NAME.py:toy` is the same at a size that runs in seconds.
+`--config=configs/NAME.py:toy` is the same at a size that runs in seconds. Any
+model, also one of your own, has the defaults of a training and its options as
+flags by
+
+    python train.py --import=my_model.py --config=configs/default.py:my-model \
+      --workdir=DIR --config.data.folder=PHOTOS --config.model.options.width=64
+
 Started again on the same directory, it resumes after the last checkpoint. On
 several hosts every process runs this command: it asks SLURM, Kubernetes, Open
 MPI or the TPU for the others, or is told of them by --coordinator,
@@ -15,7 +21,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from absl import app, flags
@@ -30,7 +36,7 @@ except ValueError as error:  # an environment variable that JAX does not take
   sys.exit(2)
 
 from jaxlic import codec, models, training, zoo
-from jaxlic.cli import process
+from jaxlic.cli import modules, process
 from jaxlic.data import selection, sources
 from jaxlic.data.selection import Selection
 from jaxlic.data.sources import Source
@@ -46,8 +52,12 @@ from jaxlic.training.config import check
 from jaxlic.training.held_out import HeldOut
 from jaxlic.training.logs import Logs
 from jaxlic.training.run import Restored, Run
+from jaxlic.types import Model
 
 CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
+MODULES = flags.DEFINE_multi_string(
+  "import", [], "Module that registers models, or its file, imported first."
+)
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run.")
 CHANGE = flags.DEFINE_bool(
   "change_config", False, "Go on with a configuration that differs."
@@ -72,10 +82,9 @@ def main(_):
   checkpoints.quieten()
   join_others()
   config = CONFIG.value
-  model = models.make(
-    config.model.name, dtype=config.dtype, **config.model.options
-  )
+  model = make_model(config)
   check(config, model, devices=jax.device_count())
+  codec.check_rows(model)
   optimizer = training.make_optimizer(config.optimizer, model.spec)
   photos = select(config)
   held_out = load_held_out(config, photos.held)
@@ -100,6 +109,18 @@ def main(_):
     stack.enter_context(contextlib.closing(logs))
     say_start(logs, photos, first, config)
     train(config, run, logs, step, batches, held_out, start)
+
+
+def parse(words: Sequence[str]) -> list[str]:
+  """Imports models before a configuration asks for them, and sets the flags."""
+  modules.import_all(command_line.imported(words))
+  return command_line.parse(words)
+
+
+def make_model(config: Any) -> Model:
+  """Returns what is trained; a model without `dtype` computes in float32."""
+  precision = {} if config.dtype == "float32" else {"dtype": config.dtype}
+  return models.make(config.model.name, **precision, **config.model.options)
 
 
 def join_others() -> None:
@@ -210,7 +231,7 @@ if __name__ == "__main__":
   try:
     # All that it moves between host and devices is meant.
     with jax.transfer_guard("allow"):
-      app.run(main, flags_parser=command_line.parse)
+      app.run(main, flags_parser=parse)
   except KeyboardInterrupt:
     os._exit(130)  # JAX may crash where Python ends while it compiles
   except Exception as error:

@@ -1,5 +1,9 @@
 """The defaults of a configuration, whose fields are flags of train.py.
 
+Command: python train.py --config=configs/default.py:NAME --workdir=RUN
+           --config.data.folder=PHOTOS --config.model.options.OPTION=VALUE
+  trains the model NAME, also one of your own (--import=my_model.py).
+
 `jaxlic/training/config.py` explains every field.
 """
 
@@ -7,14 +11,31 @@ import dataclasses
 
 from ml_collections import ConfigDict, config_dict
 
+from jaxlic import models
 from jaxlic.training.config import Config, Model
 from jaxlic.training.recipes import sized
 
 
-def get_config() -> ConfigDict:
-  """Returns the defaults; they lack a model."""
-  fields = flags(Config(model=Model("")))
-  del fields.model
+def get_config(model: str | None = None) -> ConfigDict:
+  """Returns the defaults, which without a model lack that.
+
+  Args:
+    model: NAME, of any model that is registered, whose options begin at its own
+      defaults; or NAME:toy, which runs in seconds.
+
+  Raises:
+    JaxlicError: If there is no such model or size.
+  """
+  if model is None:
+    fields = flags(Config(model=Model("")))
+    del fields.model
+    return fields
+  name, _, size = model.partition(":")
+  options = models.options(name)
+  told = {k: value for k, value in options.items() if value is not None}
+  fields = flags(Config(model=Model(name, told)), size or "published")
+  for option in options.keys() - told.keys():
+    fields.model.options[option] = config_dict.placeholder(object)
   return fields
 
 

@@ -1,12 +1,9 @@
 """Words that commands share."""
 
 import argparse
-import importlib
-import os
-import sys
 from typing import Any, NoReturn
 
-from jaxlic.errors import JaxlicError
+from jaxlic.cli import modules
 
 MODEL_HELP = "an embedded codec, or a codec's folder"
 
@@ -45,30 +42,19 @@ def add_import(command: Parser) -> None:
     "--import",
     action="append",
     dest="modules",
-    type=_module,
     metavar="MODULE",
-    help="a Python module that registers models, imported first; may be given "
-    "again",
+    help="a Python module that registers models, or its file, imported first; "
+    "may be given again",
   )
 
 
 def import_modules(options: argparse.Namespace) -> None:
-  """Imports what --import names, from the current directory, too.
+  """Imports what --import names.
 
   Raises:
-    JaxlicError: If there is no such module, or it imports one that is missing.
+    JaxlicError: As `modules.import_all`.
   """
-  names = getattr(options, "modules", None) or []
-  if names and not {"", os.getcwd()} & set(sys.path):
-    sys.path.insert(0, os.getcwd())
-  for name in names:
-    try:
-      importlib.import_module(name)
-    except ModuleNotFoundError as error:
-      raise JaxlicError(
-        f"--import {name}: {error}; run it where `python -c 'import {name}'` "
-        "works"
-      ) from error
+  modules.import_all(getattr(options, "modules", None) or [])
 
 
 def add_quality(command: Any) -> None:
@@ -101,11 +87,3 @@ def add_strip(command: Parser) -> None:
 def add_json(command: Parser) -> None:
   """Adds --json."""
   command.add_argument("--json", action="store_true", help="for programs")
-
-
-def _module(text: str) -> str:
-  if all(part.isidentifier() for part in text.split(".")):
-    return text
-  raise argparse.ArgumentTypeError(
-    f"a module as Python's import names it, such as my.models, got {text!r}"
-  )

@@ -5,6 +5,7 @@ It is open: `register` adds a model of your own, and so do installed packages.
 
 import functools
 import importlib.metadata
+import operator
 from collections.abc import Callable
 
 from jaxlic.errors import JaxlicError
@@ -21,7 +22,7 @@ from jaxlic.models import (
   scgain,
   theis2017,
 )
-from jaxlic.models.parts.options import build
+from jaxlic.models.parts.options import build, defaults
 from jaxlic.types import Model
 
 # Those of one rate.
@@ -77,8 +78,8 @@ def register(name: str, make: Callable[..., Model]) -> None:
 
   Args:
     name: Of the architecture, by which codecs and configurations know it.
-    make: From options, as keywords with defaults, to the model; one of them is
-      `dtype`, in which training computes, "float32" or "bfloat16".
+    make: From options, as keywords with defaults, to the model; one of them may
+      be `dtype`, in which training computes, "float32" or "bfloat16".
 
   Raises:
     JaxlicError: If another model has that name.
@@ -113,6 +114,19 @@ def make(name: str, /, **options: object) -> Model:
   return build(maker, name, tuples)
 
 
+def options(name: str) -> dict[str, object]:
+  """Returns a model's options by name, with their defaults.
+
+  Without `dtype`, which belongs to a training, and the model's `name`.
+
+  Raises:
+    JaxlicError: If the registry has none of that name, or an option has no
+      default, or one that no file could hold.
+  """
+  known = defaults(MODELS.get(name) or _installed(name), name)
+  return {k: v for k, v in known.items() if k not in ("dtype", "name")}
+
+
 def _installed(name: str) -> Callable[..., Model]:
   """The model of an installed package, which is imported only if it is asked.
 
@@ -120,9 +134,28 @@ def _installed(name: str) -> Callable[..., Model]:
     JaxlicError: If none has one of that name.
   """
   for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
-    return entry.load()
+    return _loaded(entry)
   raise JaxlicError(
-    f"an architecture is one of {', '.join(names())}, got {name!r}; see "
-    "`jaxlic models`, or import the module that registers it (--import, or in "
-    "the config)"
+    f"an architecture is one of {', '.join(names())}, got {name!r}; import the "
+    "module that registers it (--import, in Python by its name), or install "
+    f"the package that has it as an entry point of {ENTRY_POINTS}"
+  )
+
+
+def _loaded(entry: importlib.metadata.EntryPoint) -> Callable[..., Model]:
+  """What raises inside the package's module is not changed."""
+  try:
+    module = importlib.import_module(entry.module)
+  except ModuleNotFoundError as error:
+    raise JaxlicError(_lost(entry, error)) from error
+  try:
+    return operator.attrgetter(entry.attr or "")(module)
+  except AttributeError as error:
+    raise JaxlicError(_lost(entry, error)) from error
+
+
+def _lost(entry: importlib.metadata.EntryPoint, error: Exception) -> str:
+  return (
+    f"the entry point {entry.name} of {ENTRY_POINTS} is {entry.value}, which "
+    f"cannot be loaded ({error}); mend or remove its package"
   )

@@ -33,11 +33,27 @@ def parse(words: Sequence[str]) -> list[str]:
     raise JaxlicError(_of_file(error)) from error
   except ImportError as error:
     raise JaxlicError(
-      f"--config imports what is not there ({error}); start train.py with "
-      "PYTHONPATH=FOLDER, where it lies"
+      f"--config imports what is not there ({error}); install it, or give its "
+      "file, --import=PATH/MODULE.py"
     ) from error
   except flags.Error as error:
     raise JaxlicError(_of_flag(error)) from error
+
+
+def imported(words: Sequence[str]) -> list[str]:
+  """Returns what --import names, of which a configuration may make use.
+
+  Raises:
+    JaxlicError: If its value is missing.
+  """
+  first = flags.FlagValues()
+  first.set_gnu_getopt()
+  flags.DEFINE_multi_string("import", [], "", flag_values=first)
+  try:
+    first(words, known_only=True)
+  except flags.Error as error:
+    raise JaxlicError(_of_flag(error)) from error
+  return first["import"].value
 
 
 def device_numbers(words: Sequence[str] | None) -> list[int] | None:
@@ -65,7 +81,8 @@ def _check(rest: Sequence[str]) -> None:
   if "model" not in flags.FLAGS["config"].value:
     file = config_flags.get_config_filename(flags.FLAGS["config"])
     raise JaxlicError(
-      f"{file} has no model; name another, such as configs/lapped.py"
+      f"{file} has no model; name one, as in {file}:mbt2018-mean, or another "
+      "file, such as configs/lapped.py"
     )
 
 

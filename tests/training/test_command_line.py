@@ -7,6 +7,7 @@ import pytest
 
 import train
 from configs import default
+from jaxlic import models
 from jaxlic.errors import JaxlicError
 from jaxlic.training import command_line
 
@@ -47,7 +48,16 @@ def test_local_devices_are_numbers():
       "--config cannot be read .No such.*nope.py'",
     ),
     ("--config={big} --workdir=w", "^a configuration's .* got 'big'; .*toy$"),
-    ("--config={default} --workdir=w", "default.py has no model; name"),
+    ("--config={default} --workdir=w", "default.py has no model; name one"),
+    ("--config={default}:x --workdir=w", "an architecture is .*, got 'x'; imp"),
+    (
+      "--config={default}:theis2017:big --workdir=w",
+      "^a configuration's .* got 'big'; .*toy$",
+    ),
+    (
+      "--config={default}:theis2017 --workdir=w --config.model.options.components=x",
+      "model.options.components=x.*int",
+    ),
     ("--config={toy} --workdir=w config.seed=1", "only flags, got 'config.se"),
     (
       "--config={toy} --workdir=w --config.optimizer.stepz=1",
@@ -65,6 +75,33 @@ def test_a_mistake_on_the_command_line_is_told(parse, words, match):
   words = words.format(default=f"{folder}/default.py", **files)
   with pytest.raises(JaxlicError, match=match):
     parse(words.split())
+
+
+def test_a_model_and_its_options_are_flags(parse):
+  parse(
+    [
+      f"--config={default.__file__}:theis2017",
+      "--workdir=w",
+      "--config.model.options.width=64",
+      "--config.model.options.latent=48",
+      "--config.data.batch=4",
+    ]
+  )
+  config = train.CONFIG.value
+  options = models.options("theis2017") | {"width": 64, "latent": 48}
+  assert config.model.name == "theis2017" and config.data.batch == 4
+  assert config.model.options.to_dict() == options
+  assert train.make_model(config).stages[0].spec.channels == 48
+
+
+def test_modules_are_known_before_other_flags_are_read():
+  words = (
+    "train.py --config=a.py --import=b --workdir w --import c.py -import d"
+  )
+  assert command_line.imported(words.split()) == ["b", "c.py", "d"]
+  assert command_line.imported(["train.py", "--config=a.py"]) == []
+  with pytest.raises(JaxlicError, match="import"):
+    command_line.imported(["train.py", "--import"])
 
 
 @pytest.mark.parametrize(
@@ -95,5 +132,5 @@ def test_a_mistake_inside_a_config_is_told_with_its_line(
 def test_a_module_that_a_config_lacks_is_told(parse, tmp_path):
   path = tmp_path / "lacking.py"
   path.write_text("import laplace_dst\n")
-  with pytest.raises(JaxlicError, match=r"'laplace_dst'\); .*PYTHONPATH=FOLD"):
+  with pytest.raises(JaxlicError, match=r"'laplace_dst'\); .*--import=PATH"):
     parse([f"--config={path}", "--workdir=w"])

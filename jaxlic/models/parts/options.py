@@ -9,6 +9,7 @@ that makers from outside may have options of any type.
 """
 
 import inspect
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, NamedTuple
@@ -56,6 +57,29 @@ def build(
     ) from error
 
 
+def defaults(make: Callable[..., Model], what: str) -> dict[str, Any]:
+  """Returns the options that a maker names, with their defaults.
+
+  Raises:
+    JaxlicError: If one has none, or one that JSON does not hold, as files of
+      configurations and codecs would.
+  """
+  found = {
+    name: parameter.default
+    for name, parameter in inspect.signature(make).parameters.items()
+    if parameter.kind
+    in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+  }
+  for name, value in found.items():
+    if not _fits_json(value):
+      shown = "none" if value is inspect.Parameter.empty else repr(value)
+      raise JaxlicError(
+        f"an option has a default that JSON can hold, {name} of {what} has "
+        f"{shown}; give it one"
+      )
+  return found
+
+
 def whole(least: int, most: int | float = math.inf, *, unit: int = 1) -> Rule:
   """Returns the rule of whole numbers from the least to the most, by units."""
   end = "" if most == math.inf else f" to {most}"
@@ -89,6 +113,14 @@ def one_of(*names: str) -> Rule:
 def unless_none(rule: Rule) -> Rule:
   """Returns the rule that takes None, too."""
   return Rule(lambda x: x is None or rule.holds(x), f"{rule.words}, or None")
+
+
+def _fits_json(value: Any) -> bool:
+  try:
+    json.dumps(value)
+  except (TypeError, ValueError):
+    return False
+  return True
 
 
 def _is_whole(x: Any, least: int, most: int | float = math.inf) -> bool:
