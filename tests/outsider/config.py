@@ -13,6 +13,6 @@ def get_config():
     {"name": "laplace-dct", "options": {"channels": 24, "step": 0.05}}
   )
   config.update(log_every=1, checkpoint_every=4)
-  config.data.update(batch=4, crop=16, threads=0)
+  config.data.update(folder="photos", batch=4, crop=16, threads=0)
   config.optimizer.update(steps=4, learning_rate=1e-4)
   return config

@@ -55,8 +55,8 @@ def test_local_devices_are_numbers():
       "^a configuration's .* got 'big'; .*toy$",
     ),
     (
-      "--config={default}:theis2017 --workdir=w --config.model.options.components=x",
-      "model.options.components=x.*int",
+      "--config={default}:scgain --workdir=w --config.model.options.hidden=x",
+      "model.options.hidden=x.*int",
     ),
     ("--config={toy} --workdir=w config.seed=1", "only flags, got 'config.se"),
     (
