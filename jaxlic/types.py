@@ -173,7 +173,7 @@ class Density(NamedTuple):
 
   bits: Bits
   rows: Rows
-  near_edge: NearEdge | None  # None where rows depend on no floats
+  near_edge: NearEdge | None  # None where rows depend on no floats: checked
   freeze: Callable[[Params], AnyTables]
   planes: tuple[Plane, ...] = (one_row_each,)
   training_bits: Bits | None = None  # where training has another rate: a bound

@@ -190,7 +190,7 @@ def freeze(
   With `scales` there are s per channel, those of the first scales first.
 
   Raises:
-    JaxlicError: If a channel's tails lie beyond 16,384 symbols.
+    JaxlicError: If a channel's symbols span more than 32,768.
   """
   if scales is None:
     scales = jnp.ones((1, len(jax.tree.leaves(params)[0])))

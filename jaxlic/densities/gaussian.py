@@ -2,12 +2,11 @@
 
 The probability of a symbol is the mass of the bin of width 1 around it. Files
 are coded with 64 integer tables, one per scale, and a prediction chooses among
-them. It gives the scale either as such ("scale": the row is that of the
-smallest ladder scale at or above it), or as a real position on the ladder
-("index": the nearest row), which leaves no transcendental function between the
-network and the choice of the row. Either way a scale next to the boundary of
-two rows could fall on its other side on another device, and `near_edge` finds
-these.
+them. It gives the scale either as such (`by_scale`), or as a real position on
+the ladder (`by_index`), which leaves no transcendental function between the
+network and the choice of the row. The row is that of the ladder's nearest
+scale, in the logarithm. Either way a scale next to the boundary of two rows
+could fall on its other side on another device, and `near_edge` finds these.
 
 References:
   Balle, Minnen, Singh, Hwang, Johnston, "Variational image compression with a

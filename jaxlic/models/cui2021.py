@@ -1,7 +1,7 @@
 """The asymmetric gained model: one network, every rate, its own context.
 
     analysis   conv3/2 GDN conv3/2 GDN A conv3/2 GDN conv3/2 A    y at stride 16
-    synthesis  the mirror image, subpixel3, with inverse GDN
+    synthesis  A up3 IGDN up3 IGDN A up3 IGDN up3, sub-pixel ones
     context    masked conv3, conv5 and conv7 of y side by side, and the hyper
                latent: 8M numbers per position for M channels of y; then 1x1
                convolutions to 20/3 M, 16/3 M, 4 M, 10/3 M and 3 M

@@ -68,7 +68,7 @@ def make(
     slices: Into how many slices of equal size they are divided.
     support: How many slices, the first ones, a prediction sees at most.
     hyper_widths: Channels of z, and of the hyper transforms from z up.
-    slice_widths: Channels inside the two 5x5 layers of a slice transform.
+    slice_widths: Channels of the 5x5 layers of a slice transform.
     norm: The form of the divisive normalization, see nn/gdn.py.
     surrogate: What stands for rounding in training, see quantize/surrogates.py.
     dtype: What the convolutions compute in, see nn/__init__.py.

@@ -2,7 +2,8 @@
 
 XLA's CPU backend is slow at dilated (transposed) convolutions and pathological
 at their weight gradient, so up-sampling is always made of ordinary convolutions
-to `r * r` times the channels, then a depth-to-space.
+whose outputs are interleaved: of one to `r * r` times the channels, by a
+depth-to-space, or of one for each parity of row and column.
 """
 
 import flax.linen as nn

@@ -5,7 +5,8 @@
     hyper analysis   |y| conv3 conv5/2 conv5/2
     hyper synthesis  up5 up5 conv3
 
-ReLUs lie between the convolutions of the hyper networks, and follow the last.
+ReLUs lie between the convolutions of the hyper networks, and follow the last of
+the hyper synthesis.
 
 References:
   Balle, Minnen, Singh, Hwang, Johnston, "Variational image compression with a

@@ -1,7 +1,8 @@
 """The convolutional networks of models/lapped.py.
 
 The branches of analysis and synthesis, and the predictors, end in layers that
-start at zero. Every network is told the quality, as `t` [b] in -1..1.
+start at zero. Every network but the hyper synthesis is told the quality, as `t`
+[b] in -1..1.
 
 A branch's residual blocks are numbered through as far as lapped-1 has them, and
 those beyond have names of their own: its weights fit a deeper branch, which

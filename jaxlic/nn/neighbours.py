@@ -33,7 +33,7 @@ Taps = tuple[tuple[int, int], ...]
 
 
 def window(side: int) -> Taps:
-  """Returns what lies around a position, (down, right), in `side` x `side`."""
+  """Returns the places of a window, (down, right) of its centre, with that."""
   reach = range(-(side // 2), side // 2 + 1)
   return tuple((down, right) for down in reach for right in reach)
 

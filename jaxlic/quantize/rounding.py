@@ -1,7 +1,7 @@
 """Scalar quantization around a predicted mean, and its training surrogates.
 
 Symbols are `round(y - mean)`, and `y_hat = symbols + mean`. Step size 1: gains
-and companders scale the latent before. Of what is known of a latent, quantizers
+and companders scale the latent before. Of what is known of a latent, those here
 read the mean alone; `plain` takes 0, where there is none, or several.
 """
 
