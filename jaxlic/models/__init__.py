@@ -5,6 +5,7 @@ It is open: `register` adds a model of your own, and so do installed packages.
 
 import functools
 import importlib.metadata
+import inspect
 import operator
 from collections.abc import Callable
 
@@ -74,7 +75,8 @@ def register(name: str, make: Callable[..., Model]) -> None:
   """Adds a model of your own to the registry, for this process.
 
   Packages that are installed need no call: they name `make` as the entry point
-  `name` of the group "jaxlic.models".
+  `name` of the group "jaxlic.models". A function that is defined anew, as in a
+  notebook or by a reload, takes the place of the one before.
 
   Args:
     name: Of the architecture, by which codecs and configurations know it.
@@ -84,11 +86,22 @@ def register(name: str, make: Callable[..., Model]) -> None:
   Raises:
     JaxlicError: If another model has that name.
   """
-  if MODELS.get(name, make) is not make:
+  known = MODELS.get(name, make)
+  if known is not make and not _is_defined_anew(known, make):
     raise JaxlicError(
       f"an architecture's name is its own, {name!r} is taken; choose another"
     )
   MODELS[name] = make
+
+
+def _is_defined_anew(known: Callable, make: Callable) -> bool:
+  """Whether both are functions of one name in one module."""
+  places = [
+    (function.__module__, function.__qualname__)
+    for function in (known, make)
+    if inspect.isfunction(function)
+  ]
+  return len(places) == 2 and places[0] == places[1]
 
 
 def names() -> list[str]:

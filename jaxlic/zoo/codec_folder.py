@@ -14,6 +14,7 @@ import contextlib
 import functools
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -195,11 +196,15 @@ def functions_of(
   Raises:
     JaxlicError: As `models.make` and `codec.check_rows`.
   """
-  return _functions_of(architecture, json.dumps(options))
+  # A model of a user's own may be defined anew.
+  maker = models.MODELS.get(architecture)
+  return _functions_of(architecture, json.dumps(options), maker)
 
 
 @functools.lru_cache(maxsize=8)
-def _functions_of(architecture: str, options: str) -> tuple[ModelSpec, Codec]:
+def _functions_of(
+  architecture: str, options: str, maker: Callable | None
+) -> tuple[ModelSpec, Codec]:
   keywords = json.loads(options)
   if architecture == ENSEMBLE:
     members = [

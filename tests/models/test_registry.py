@@ -50,6 +50,20 @@ def test_a_name_that_is_taken_is_refused(registry):
     models.register("lapped", bmshj2018.make_factorized)
 
 
+def test_a_function_that_is_defined_anew_is_that_model(registry):
+  def define(channels):
+    def make(*, dtype="float32"):
+      return bmshj2018.make_factorized(width=6, latent=channels)
+
+    return make
+
+  for channels in (3, 5):
+    models.register("mine", define(channels))
+    assert models.make("mine").stages[0].spec.channels == channels
+  with pytest.raises(JaxlicError, match="'mine' is taken"):
+    models.register("mine", lambda: None)
+
+
 def test_options_are_those_of_the_maker_with_their_defaults(registry):
   def make(*, width=3, latent=None, dtype="float32", name="mine", **rest):
     raise AssertionError("only its signature counts")

@@ -121,6 +121,17 @@ def test_a_folder_names_an_architecture_and_never_code_to_run(
   assert not (folder / "ran").exists() and "planted" not in sys.modules
 
 
+def test_a_model_that_is_defined_anew_is_what_a_folder_means(
+  folder, monkeypatch
+):
+  monkeypatch.setattr(models, "MODELS", dict(models.MODELS))
+  first = zoo.load(folder)
+  assert zoo.load(folder).codec is first.codec
+  make = models.MODELS[NAME]
+  models.MODELS[NAME] = lambda **options: make(**options)
+  assert zoo.load(folder).codec is not first.codec
+
+
 def test_a_density_that_another_device_could_not_decode_is_not_exported(
   tmp_path, monkeypatch
 ):
