@@ -7,7 +7,7 @@ in `jaxlic.coding.range_coder`, and is the same for all.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import constriction
 import numpy as np
@@ -31,6 +31,29 @@ class Models(NamedTuple):
 
 
 AnyModels = Models | mixture_masses.Models
+
+
+@runtime_checkable
+class Encoder(Protocol):
+  """That of any coder."""
+
+  def push(
+    self, symbols: arguments.Symbols, rows: arguments.Rows, models: AnyModels
+  ) -> None:
+    """Codes int32 symbols [n], each under its row, or its mixture."""
+
+  def finish(self) -> bytes:
+    """Returns the payload of all symbols so far."""
+
+
+@runtime_checkable
+class Decoder(Protocol):
+  """That of any coder."""
+
+  def pop(
+    self, rows: arguments.Rows, models: AnyModels
+  ) -> Int[np.ndarray, "n"]:
+    """Returns the int32 symbols of one push, given its rows."""
 
 
 def compile_tables(tables: AnyTables) -> AnyModels:

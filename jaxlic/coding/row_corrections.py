@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxlic.coding import range_coder, tables
+from jaxlic.coding import by_row, tables
 from jaxlic.errors import JaxlicError
 
 _COUNT_UNIT, _GAP_UNIT, _LONG_GAP_UNIT = 4, 2**12, 2**15
@@ -37,7 +37,7 @@ class Corrections(NamedTuple):
 
 
 def push(
-  encoder: range_coder.Encoder,
+  encoder: by_row.Encoder,
   rows: Rows,
   near_edge: Bool[np.ndarray, "*any"],
 ) -> None:
@@ -58,7 +58,7 @@ def push(
   _push(encoder, rows.ravel()[places] % 3, _RESIDUE)
 
 
-def pop(decoder: range_coder.Decoder, shape: tuple[int, ...]) -> Corrections:
+def pop(decoder: by_row.Decoder, shape: tuple[int, ...]) -> Corrections:
   """Returns what was sent of a list of rows of that shape.
 
   Raises:
@@ -131,11 +131,11 @@ def _pop(decoder, count, row):
 
 
 @functools.cache
-def _models() -> range_coder.AnyModels:
+def _models() -> by_row.AnyModels:
   """The five distributions, exact powers of two or nearly uniform."""
   halves = 0.5 ** np.arange(1, 17)
   sizes = (3, _COUNT_UNIT, _GAP_UNIT, _LONG_GAP_UNIT)
   uniform = [(np.full(n, 1 / n), 0.0, 0) for n in sizes]
-  return range_coder.compile_tables(
+  return by_row.compile_tables(
     tables.make_tables([(halves, 0.5**16, 0), *uniform])
   )

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int
 
-from jaxlic.coding import range_coder
+from jaxlic.coding import by_row
 from jaxlic.errors import JaxlicError
 from jaxlic.types import Plane
 
 
 def push(
-  encoder: range_coder.Encoder,
+  encoder: by_row.Encoder,
   symbols: Int[np.ndarray, "n s"],
   rows: Int[np.ndarray, "m c *parameters"],
-  models: range_coder.AnyModels,
+  models: by_row.AnyModels,
   planes: Sequence[Plane],
 ) -> None:
   """Codes the symbols of n positions, a push per plane.
@@ -47,9 +47,9 @@ def push(
 
 
 def pop(
-  decoder: range_coder.Decoder,
+  decoder: by_row.Decoder,
   rows: Int[np.ndarray, "n c *parameters"],
-  models: range_coder.AnyModels,
+  models: by_row.AnyModels,
   planes: Sequence[Plane],
 ) -> Int[np.ndarray, "n s"]:
   """Returns the symbols of one push.

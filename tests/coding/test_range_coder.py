@@ -1,73 +1,28 @@
-import math
 import zlib
 
 import numpy as np
 import pytest
 
-from jaxlic.coding import escape, range_coder, tables
+from jaxlic.coding import range_coder, tables
 from jaxlic.errors import JaxlicError
 from tests.coding.exact_intervals import interval_of
+from tests.coding.random_symbols import (
+  INT32,
+  MODELS,
+  TABLES,
+  entries_of,
+  golden_stream,
+  sample,
+  with_escapes,
+)
 
 pytestmark = pytest.mark.newest
-
-SCALES = np.exp(np.linspace(math.log(0.11), math.log(64), 16))
-INT32 = np.iinfo(np.int32)
-
-
-def gaussian_row(sigma):
-  center = math.ceil(4 * sigma)
-  edges = np.arange(-center, center + 2) - 0.5
-  phi = [0.5 * math.erfc(-x / sigma / math.sqrt(2)) for x in edges]
-  return np.diff(phi), 2 * phi[0], -center
-
-
-TABLES = tables.make_tables([gaussian_row(sigma) for sigma in SCALES])
-MODELS = range_coder.compile_tables(TABLES)
-
-
-def sample(seed, n):
-  rng = np.random.default_rng(seed)
-  rows = rng.integers(0, len(SCALES), n, dtype=np.int32)
-  symbols = np.rint(rng.standard_normal(n) * SCALES[rows]).astype(np.int32)
-  return symbols, rows
-
-
-def with_escapes(seed, n):
-  symbols, rows = sample(seed, n)
-  rng = np.random.default_rng(seed)
-  wild = rng.integers(INT32.min, INT32.max, n, endpoint=True)
-  wild >>= rng.integers(0, 32, n)
-  return np.where(rng.random(n) < 0.1, wild, symbols).astype(np.int32), rows
 
 
 def encode(symbols, rows, models=MODELS):
   encoder = range_coder.Encoder()
   encoder.push(symbols, rows, models)
   return encoder.finish()
-
-
-def entries_of(symbols, rows):
-  """The (frequencies, entry) pairs of one push, from the documentation."""
-  pairs, escaped = [], []
-  for row in range(len(SCALES)):
-    f = TABLES.frequencies[row, : TABLES.sizes[row]].tolist()
-    low, high = int(TABLES.offsets[row]), int(TABLES.offsets[row]) + len(f) - 1
-    for symbol in symbols[rows == row].tolist():
-      inside = low <= symbol < high
-      pairs.append((f, symbol - low if inside else len(f) - 1))
-      if not inside:
-        above = symbol >= high
-        escaped.append((symbol - high + 1 if above else low - symbol, above))
-  head = escape.head_frequencies().tolist()
-  bits = [d.bit_length() - 1 for d, _ in escaped]
-  for (_, above), b in zip(escaped, bits, strict=True):
-    pairs.append((head, 2 * b + above))
-  for shift in (0, 16):
-    for (d, _), b in zip(escaped, bits, strict=True):
-      if b > shift:
-        size = 2 ** min(b - shift, 16)
-        pairs.append(([2**24 // size] * size, (d >> shift) % size))
-  return pairs
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 10, 400])
@@ -93,18 +48,6 @@ def test_symbols_come_back_from_the_shortened_payload(source):
     decoded = range_coder.Decoder(encode(symbols, rows)).pop(rows, MODELS)
     np.testing.assert_array_equal(decoded, symbols)
     assert decoded.dtype == np.int32
-
-
-def golden_stream(n, step):
-  """Integers only: no platform rounds them otherwise. Step 11 escapes."""
-  f = np.array([[2**23, 2**22, 2**22 - 9, 9], [2**24 - 9, 9, 0, 0]], np.uint32)
-  sizes, offsets = np.array([[4, 2], [-1, 7]], np.int32)
-  models = range_coder.compile_tables(tables.Tables(f, sizes, offsets))
-  i = np.arange(n)
-  rows = (i * i // 5 % 2).astype(np.int32)
-  symbols = np.where(rows == 1, 7, i * i % 3 - 1)
-  symbols = np.where(i % 12 == step, (-3) ** (i % 20), symbols)
-  return symbols.astype(np.int32), rows, models
 
 
 # Bytes of this release; they change only with the format version.
