@@ -15,7 +15,7 @@ their precision. With sl = sr it is the Gaussian. A prediction's `mean` is m,
 and its `scale` has a last axis of two: left, right.
 
 Files are coded with 64 x 64 integer tables: rows are pairs of the Gaussian's,
-each scale's the nearest of its ladder.
+each scale's the nearest of its ladder, or of a table of scales.
 
 References:
   Cui, Wang, Gao, Guo, Bai, Xu, Feng, "Asymmetric gained deep image compression
@@ -31,25 +31,28 @@ from jaxtyping import Array, Float
 
 from jaxlic.coding import tables
 from jaxlic.densities import gaussian
-from jaxlic.densities.gaussian import LIKELIHOOD_MIN, SCALE_MIN
+from jaxlic.densities.gaussian import LIKELIHOOD_MIN, TAIL_MASS, Scales
 from jaxlic.nn.bounds import lower_bound
 from jaxlic.types import Density, Prediction, Tables
 
 
-def by_scale() -> Density:
-  """Returns the density whose prediction has both standard deviations."""
+def by_scale(scales: Scales = None, *, tail_mass: float = TAIL_MASS) -> Density:
+  """Returns the density whose prediction has both standard deviations.
+
+  Arguments are those of `gaussian.by_scale`.
+  """
 
   def bits(params, value, prediction: Prediction) -> Array:
-    scale = lower_bound(prediction.scale, SCALE_MIN)
+    scale = lower_bound(prediction.scale, gaussian.least_scale(scales))
     mass = bin_mass(value, prediction.mean, scale[..., 0], scale[..., 1])
     return -jnp.log2(lower_bound(mass, LIKELIHOOD_MIN))
 
   # Side by side, along the last axis.
   return Density(
     bits,
-    lambda known: gaussian.scale_rows(known.scale),
-    lambda known: gaussian.scale_near_edge(known.scale),
-    lambda params: freeze(),
+    lambda known: gaussian.scale_rows(known.scale, scales),
+    lambda known: gaussian.scale_near_edge(known.scale, scales),
+    lambda params: freeze(scales, tail_mass),
   )
 
 
@@ -66,11 +69,15 @@ def bin_mass(
   return 2 * (left * below + right * above) / (left + right)
 
 
-@functools.cache
-def freeze() -> Tables:
+def freeze(scales: Scales = None, tail_mass: float = TAIL_MASS) -> Tables:
   """Returns the tables of all pairs, [left, right] row by row."""
-  ladder = gaussian.scale_ladder()
-  sides = [gaussian.half_row(scale) for scale in ladder]
+  return _freeze(scales, tail_mass)  # under one key, with defaults or without
+
+
+@functools.cache
+def _freeze(scales: Scales, tail_mass: float) -> Tables:
+  ladder = np.array(scales) if scales else gaussian.scale_ladder()
+  sides = [gaussian.half_row(scale, tail_mass) for scale in ladder]
   rows = []
   for left, (low, centre_left, low_tail) in zip(ladder, sides, strict=True):
     for right, (high, centre_right, high_tail) in zip(

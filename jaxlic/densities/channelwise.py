@@ -64,7 +64,13 @@ class Family(NamedTuple):
   log_density: Callable[[Params, Points], Points]  # natural logarithm
 
 
-def make(name: str, family: Family, *, bound: bool = False) -> Density:
+def make(
+  name: str,
+  family: Family,
+  *,
+  bound: bool = False,
+  tail_mass: float = TAIL_MASS,
+) -> Density:
   """Returns the density whose parameters are `params[name]`.
 
   The prediction's mean shifts it.
@@ -73,6 +79,7 @@ def make(name: str, family: Family, *, bound: bool = False) -> Density:
     name: The group of its parameters.
     family: Its kind.
     bound: Whether training has the bound, not the exact rate.
+    tail_mass: What its tables leave outside of a row's symbols, in all.
   """
 
   def scale_of(params, known: Known) -> float:
@@ -82,7 +89,7 @@ def make(name: str, family: Family, *, bound: bool = False) -> Density:
     return np.arange(channels)
 
   def freeze_all(params: dict) -> Tables:
-    return freeze(family, params[name])
+    return freeze(family, params[name], tail_mass=tail_mass)
 
   rated = functools.partial(_rated, name, family, scale_of)
   return _density(rated, _channels, channel_rows, freeze_all, bound)
@@ -184,6 +191,8 @@ def freeze(
   family: Family,
   params: dict,
   scales: Float[Array, "s c"] | None = None,
+  *,
+  tail_mass: float = TAIL_MASS,
 ) -> Tables:
   """Returns one integer table per channel, over its central mass.
 
@@ -202,7 +211,7 @@ def freeze(
 
   # The bin around the rounded quantile holds it, so that no more than the tails
   # is left outside.
-  ends = _ends(mass, (scales.shape[1], scales.shape[0]))
+  ends = _ends(mass, (scales.shape[1], scales.shape[0]), tail_mass)
   first, last = (np.rint(x).astype(int) for x in ends)
   widest = int(np.max(last - first))
   if widest > 2 * MAX_RADIUS:
@@ -217,23 +226,23 @@ def freeze(
   for scale, channel in np.ndindex(*scales.shape):
     start, stop = first[channel, scale], last[channel, scale]
     pmf = masses[channel, scale, : stop - start + 1]
-    rows.append((pmf, max(1.0 - pmf.sum(), TAIL_MASS), int(start)))
+    rows.append((pmf, max(1.0 - pmf.sum(), tail_mass), int(start)))
   return tables.make_tables(rows)
 
 
 def _ends(
-  mass: Callable, shape: tuple[int, int]
+  mass: Callable, shape: tuple[int, int], tail_mass: float
 ) -> tuple[np.ndarray, np.ndarray]:
-  """The points [c s] below and above which half of TAIL_MASS lies."""
+  """The points [c s] below and above which half of the tails' mass lies."""
   edge = jnp.full(shape, SEARCH_RADIUS)
 
   def halve(_, bounds):
     (low, high), (left, right) = bounds
     middle = (low + high) / 2
-    below = mass(-edge, middle) < TAIL_MASS / 2
+    below = mass(-edge, middle) < tail_mass / 2
     low, high = jnp.where(below, middle, low), jnp.where(below, high, middle)
     middle = (left + right) / 2
-    below = mass(middle, edge) > TAIL_MASS / 2
+    below = mass(middle, edge) > tail_mass / 2
     left = jnp.where(below, middle, left)
     right = jnp.where(below, right, middle)
     return (low, high), (left, right)

@@ -22,16 +22,29 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxlic.densities import channelwise
-from jaxlic.densities.channelwise import Family, Points
+from jaxlic.densities.channelwise import TAIL_MASS, Family, Points
 from jaxlic.types import Density
 
 FILTERS = (3, 3, 3, 3)
 
 
-def init(key: Array, channels: int, *, scale: float = 10.0) -> dict[str, Array]:
-  """Returns parameters under which logits(x) is about `x / scale`."""
-  widths = (1, *FILTERS, 1)
-  layer_scale = scale ** (1 / (len(FILTERS) + 1))
+def init(
+  key: Array,
+  channels: int,
+  *,
+  scale: float = 10.0,
+  filters: tuple[int, ...] = FILTERS,
+) -> dict[str, Array]:
+  """Returns parameters under which logits(x) is about `x / scale`.
+
+  Args:
+    key: Of the biases.
+    channels: How many distributions.
+    scale: Of the latents that are expected.
+    filters: The widths of a channel's layers but for the last, which is 1.
+  """
+  widths = (1, *filters, 1)
+  layer_scale = scale ** (1 / (len(filters) + 1))
   params = {}
   for k, (fan_in, fan_out) in enumerate(zip(widths, widths[1:], strict=False)):
     key, bias_key = jax.random.split(key)
@@ -40,7 +53,7 @@ def init(key: Array, channels: int, *, scale: float = 10.0) -> dict[str, Array]:
     params[f"bias{k}"] = jax.random.uniform(
       bias_key, (channels, fan_out, 1), minval=-0.5, maxval=0.5
     )
-    if k < len(FILTERS):
+    if k < len(filters):
       params[f"factor{k}"] = jnp.zeros((channels, fan_out, 1))
   return params
 
@@ -48,9 +61,10 @@ def init(key: Array, channels: int, *, scale: float = 10.0) -> dict[str, Array]:
 def logits(params: dict, x: Points) -> Points:
   """Returns the logit of each channel's cumulative at n points."""
   x = x[:, None, :]
-  for k in range(len(FILTERS) + 1):
+  last = sum(name.startswith("matrix") for name in params) - 1
+  for k in range(last + 1):
     x = jax.nn.softplus(params[f"matrix{k}"]) @ x + params[f"bias{k}"]
-    if k < len(FILTERS):
+    if k < last:
       x = x + jnp.tanh(params[f"factor{k}"]) * jnp.tanh(x)
   return x[:, 0, :]
 
@@ -75,6 +89,6 @@ def log_density(params: dict, x: Points) -> Points:
 FAMILY = Family(init, mass, log_density)
 
 
-def make(name: str) -> Density:
+def make(name: str, *, tail_mass: float = TAIL_MASS) -> Density:
   """Returns the density whose parameters are `params[name]`."""
-  return channelwise.make(name, FAMILY)
+  return channelwise.make(name, FAMILY, tail_mass=tail_mass)

@@ -142,3 +142,25 @@ def test_frozen_frequencies_reproduce_the_mass():
 def test_a_density_too_wide_for_tables_is_refused():
   with pytest.raises(ValueError, match="spans .* symbols, tables hold 32768"):
     channelwise.freeze(factorized.FAMILY, logistic_parameters(2000.0))
+
+
+@pytest.mark.parametrize("filters", [(), (2,), (5, 4)])
+def test_other_filters_give_the_layers_of_their_widths(filters):
+  params = factorized.init(jax.random.key(0), 3, scale=7.0, filters=filters)
+  widths = (1, *filters, 1)
+  # Matrices, biases, and factors of all layers but the last.
+  count = sum(a * b + b for a, b in zip(widths, widths[1:], strict=False))
+  assert sum(v.size for v in params.values()) == 3 * (count + sum(filters))
+  plain = {k: 0 * v if k.startswith("bias") else v for k, v in params.items()}
+  x = points(-9, 9, 3)
+  # Their scale is that of the logits, whatever the widths.
+  np.testing.assert_allclose(
+    factorized.logits(plain, x), x / 7, rtol=1e-5, atol=1e-6
+  )
+
+
+def test_a_larger_tail_mass_narrows_the_rows():
+  params = {"d": logistic_parameters(1.0)}
+  tables = factorized.make("d", tail_mass=1e-3).freeze(params)
+  # The logistic's quantile is ln(2 / 1e-3 - 1) = 7.6, which rounds to 8.
+  assert tables.offsets.tolist() == [-8] and tables.sizes.tolist() == [18]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxlic.densities import gaussian
+from jaxlic.errors import JaxlicError
 from jaxlic.types import Prediction
 
 pytestmark = pytest.mark.newest
@@ -175,3 +176,69 @@ def test_a_scale_below_the_bound_is_still_raised():
     return gaussian.by_scale().bits({}, value, prediction(scale)).sum()
 
   assert jax.grad(loss)(jnp.float32(0.01)) < 0
+
+
+SCALES = (0.3, 1.0, 40.0)
+
+
+@pytest.mark.parametrize(
+  ("scale", "row"),
+  # Edges are the geometric means 0.54772 and 6.32456.
+  [(-1, 0), (0.3, 0), (0.547, 0), (0.548, 1), (6.32, 1), (6.33, 2), (1e9, 2)],
+)
+def test_a_table_of_three_scales_has_their_rows(scale, row):
+  density = gaussian.by_scale(SCALES)
+  assert density.rows(prediction(scale)).item() == row
+  assert len(density.freeze({}).sizes) == 3
+
+
+def test_a_table_s_least_scale_bounds_predictions():
+  bits = gaussian.by_scale(SCALES).bits(
+    {}, jnp.zeros((1, 1, 1, 2)), prediction([0.3, 0.01])
+  )
+  expected = -math.log2(math.erf(0.5 / (0.3 * math.sqrt(2))))
+  np.testing.assert_allclose(bits, np.full(bits.shape, expected), rtol=1e-5)
+
+
+def test_a_scale_is_near_the_edges_of_its_own_table():
+  # The width is 3e-5 steps of the ladder, 3.7e-6 of a scale.
+  edge = math.sqrt(0.3)
+  scale = [edge * (1 + share) for share in (-1e-5, -1e-6, 1e-6, 1e-5)]
+  near_edge = gaussian.by_scale(SCALES).near_edge(prediction(scale))
+  assert near_edge.ravel().tolist() == [False, True, True, False]
+  ladder_s = gaussian.by_scale().near_edge(prediction(scale))
+  assert not ladder_s.any()
+
+
+@pytest.mark.parametrize("tail_mass", [1e-3, 1e-9])
+def test_rows_leave_out_no_more_than_their_tail_mass(tail_mass):
+  tables = gaussian.by_scale(SCALES, tail_mass=tail_mass).freeze({})
+  for scale, offset in zip(SCALES, tables.offsets, strict=True):
+    outside = math.erfc((0.5 - offset) / (scale * math.sqrt(2)))
+    assert outside <= tail_mass
+    # One symbol less on each side would be too few.
+    assert math.erfc((-1 - offset) / (scale * math.sqrt(2))) > tail_mass
+
+
+def test_the_ladder_as_a_table_makes_the_same_rows(tables):
+  scales = gaussian.check_scales(gaussian.scale_ladder())
+  for mine, theirs in zip(gaussian.freeze(scales), tables, strict=True):
+    np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize(
+  ("scales", "match"),
+  [
+    ([], r"1 to 256 scales along one axis, got \[0\]"),
+    ([[1.0]], r"got \[1, 1\]; give so many"),
+    (np.arange(1, 258), r"got \[257\]"),
+    ([1.0, 1.0005], "0.1 % above the one before or more, got"),
+    ([2.0, 1.0], r"got \[2.0, 1.0\]; sort them"),
+    ([0.0, 1.0], r"above 0, up to 2048"),
+    ([1.0, 2049.0], r"above 0, up to 2048"),
+    ([1.0, math.nan], r"above 0, up to 2048"),
+  ],
+)
+def test_scales_that_make_no_table_are_refused(scales, match):
+  with pytest.raises(JaxlicError, match=match):
+    gaussian.check_scales(scales)
