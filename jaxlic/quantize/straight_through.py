@@ -31,7 +31,7 @@ def rounded(to_symbols: ToSymbols = rounding.to_symbols) -> Surrogate:
   ) -> Relaxed:
     symbols = to_symbols(latent, known)
     decoded = rounding.from_symbols(symbols, known)
-    return both(_straight(latent, decoded.value))
+    return both(straight(latent, decoded.value))
 
   return surrogate
 
@@ -45,7 +45,7 @@ def stochastic(
   """
   residual = latent - known.mean
   symbols = jnp.floor(residual + 0.5 + draw(keys, latent.shape[1:]))
-  return both(_straight(latent, symbols + known.mean))
+  return both(straight(latent, symbols + known.mean))
 
 
 def noisy(surrogate: Surrogate) -> Surrogate:
@@ -64,13 +64,13 @@ def noisy(surrogate: Surrogate) -> Surrogate:
 
 
 @jax.custom_jvp
-def _straight(
+def straight(
   latent: Float[Array, "*shape"], y_hat: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-  """y_hat, to the last bit, with the gradient of the latent."""
+  """Returns y_hat, to the last bit, with the gradient of the latent."""
   return y_hat
 
 
-@_straight.defjvp
+@straight.defjvp
 def _straight_jvp(primals, tangents):
-  return _straight(*primals), tangents[0]
+  return straight(*primals), tangents[0]
