@@ -27,7 +27,7 @@ _LAZY = {
   "JaxlicError": "jaxlic.errors",
 }
 # Modules that need no import of their own.
-_MODULES = ("codec", "models", "pretrained", "zoo")
+_MODULES = ("codec", "entropy", "models", "pretrained", "zoo")
 __all__ = ["__version__", *_LAZY]
 
 

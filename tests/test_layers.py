@@ -23,6 +23,7 @@ ARROWS = {
     "coding.tables",
     "coding.mixture_tables",
   ),
+  "entropy": ("errors", "types", "quantize", "coding", "densities"),
   "models": ("errors", "types", "quality", "nn", "quantize", "densities"),
   "codec": ("errors", "types", "quality", "coding"),
   "training": ("errors", "types", "quality", "data", "metrics"),

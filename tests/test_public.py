@@ -16,7 +16,7 @@ PUBLIC = {
   "decompress_file",
   "load",
 }
-MODULES = {"codec", "models", "pretrained", "zoo"}
+MODULES = {"codec", "entropy", "models", "pretrained", "zoo"}
 
 
 def test_dir_lists_the_public_names_and_each_is_there():
