@@ -1,4 +1,4 @@
-"""README's examples run as they stand."""
+"""The examples of README and of the pages in docs/ run as they stand."""
 
 import re
 from pathlib import Path
@@ -11,6 +11,7 @@ from tests.conftest import TOY_OPTIONS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
 @pytest.fixture
@@ -37,6 +38,13 @@ def test_the_examples_run_and_decode_what_is_evaluated(photo_folder):
   np.testing.assert_allclose(scope["shown"][0], outcome.image, atol=4e-5)
   exec(of_rates, scope)
   assert len(scope["nearest"].data) > 0
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_examples_of_a_page_run_one_after_another(photo_folder, page):
+  text, scope = (ROOT / "docs" / page).read_text(), {}
+  for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+    exec(block, scope)
 
 
 def test_nothing_is_left_to_fill_in():
