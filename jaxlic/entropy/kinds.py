@@ -40,7 +40,7 @@ def check_prediction(
     wanted = [*kind.needs, *(f"maybe {name}" for name in kind.takes)]
     raise JaxlicError(
       f"this {kind.name} is predicted by {_listed(wanted)}, got "
-      f"{_listed(given)}; give the former by keyword"
+      f"{_listed(sorted(given))}; give the former by keyword"
     )
   if kind.channels not in (None, shape[-1]):
     raise JaxlicError(
@@ -81,4 +81,4 @@ def _rows_of(frozen: Any) -> str:
 
 
 def _listed(names: Collection[str]) -> str:
-  return ", ".join(sorted(names)) or "nothing"
+  return ", ".join(names) or "nothing"

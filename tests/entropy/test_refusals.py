@@ -48,10 +48,10 @@ def test_a_mixture_has_no_means_to_round_around():
 
 
 RATED = [
-  ("gaussian", Y, {}, "predicted by maybe means, scales, got nothing"),
+  ("gaussian", Y, {}, "predicted by scales, maybe means, got nothing"),
   ("gaussian", Y, {"scale": ONES}, "got scale; give the former by keyword"),
   ("bottleneck", Y, {"scales": ONES}, "predicted by nothing, got scales"),
-  ("mixture", Y, {"scales": ONES}, "logits, means, scales, got scales"),
+  ("mixture", Y, {"scales": ONES}, "scales, means, logits, got scales"),
   ("gaussian", Y, {"scales": ONES[0]}, r"shape \[2, 3\] here.* got \[3\]"),
   ("asymmetric", Y, {"scales": ONES}, r"shape \[2, 3, 2\] here.* \[2, 3\]"),
   ("bottleneck", Y[:, :2], {}, r"has 3 channels.* got \[2, 2\]"),
