@@ -271,7 +271,7 @@ def test_a_run_whose_streams_are_closed_trains(trainer):
   ("word", "says"),
   [
     ("width=0", "train.py: bmshj2018-factorized: width is a whole number from"),
-    ("norm=x", "norm is one of sqrt, simplified, square, or None, got 'x'"),
+    ("norm=x", "norm is one of sqrt, simplified, square, or {'preset'"),
   ],
 )
 def test_an_option_that_the_model_cannot_have_is_one_line(trainer, word, says):

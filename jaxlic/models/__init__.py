@@ -8,6 +8,7 @@ import importlib.metadata
 import inspect
 import operator
 from collections.abc import Callable
+from typing import Any
 
 from jaxlic.errors import JaxlicError
 from jaxlic.models import (
@@ -113,18 +114,23 @@ def names() -> list[str]:
 def make(name: str, /, **options: object) -> Model:
   """Returns the model of that name.
 
-  Lists among the options, which is what JSON makes of tuples, become tuples.
+  Lists among the options, which is what JSON makes of tuples, become tuples,
+  and groups of a configuration's fields dictionaries.
 
   Raises:
     JaxlicError: If the registry has none of that name, an option is not one of
       that model, or a value breaks the rule of its kind, see parts/options.py.
   """
   maker = MODELS.get(name) or _installed(name)
-  tuples = {
-    key: tuple(value) if isinstance(value, list) else value
-    for key, value in options.items()
-  }
-  return build(maker, name, tuples)
+  plain = {key: _plain(value) for key, value in options.items()}
+  return build(maker, name, plain)
+
+
+def _plain(value: Any) -> Any:
+  """An option of the type that models have."""
+  if isinstance(value, list):
+    return tuple(value)
+  return dict(value) if hasattr(value, "keys") else value
 
 
 def options(name: str) -> dict[str, object]:

@@ -33,6 +33,7 @@ from jaxlic.models.parts.skeleton import (
   without_hyper,
 )
 from jaxlic.models.parts.stages import absorb_as, factorized_stage
+from jaxlic.nn import gdn
 from jaxlic.nn import gdn_networks as networks
 from jaxlic.quantize import surrogates
 from jaxlic.types import Context, Grid, Model, Params, Prediction, StageSpec
@@ -56,7 +57,8 @@ def make_factorized(
     quality: 1 (fewest bits) to 8: the weight of the distortion, and the widths.
     width: Channels inside the transforms, instead of the quality's.
     latent: Channels of y, instead of the quality's.
-    norm: The form of the divisive normalization, see nn/gdn.py; None: ReLUs.
+    norm: The form of the divisive normalization, a preset's name or changes of
+      one, see nn/gdn.py; None: ReLUs.
     surrogate: What stands for rounding in training, see quantize/surrogates.py.
     dtype: What the convolutions compute in, see nn/__init__.py.
     name: The model's name.
@@ -66,8 +68,9 @@ def make_factorized(
   """
   width, latent = published_widths(quality, width, latent, WIDE_FROM)
   dtype = precision.checked(dtype)
-  analysis = networks.Analysis(width, latent, norm, dtype)
-  synthesis = networks.Synthesis(width, norm, dtype)
+  form = None if norm is None else gdn.constants(norm)
+  analysis = networks.Analysis(width, latent, form, dtype)
+  synthesis = networks.Synthesis(width, form, dtype)
   quantizer, spec = surrogates.make(surrogate), StageSpec("y", STRIDE, latent)
   return without_hyper(
     model_spec(name, quality),
@@ -117,7 +120,7 @@ def make_hyperprior(
   Arguments and errors are those of `make_factorized`; z has `width` channels.
   """
   width, latent = published_widths(quality, width, latent, WIDE_FROM)
-  dtype = precision.checked(dtype)
+  dtype, form = precision.checked(dtype), gdn.constants(norm)
 
   def predict(params: Params, context: Context, grid: Grid) -> Prediction:
     scale = context["hyper"]
@@ -127,8 +130,8 @@ def make_hyperprior(
   return hyperprior(
     model_spec(name, quality),
     transforms(
-      networks.Analysis(width, latent, norm, dtype),
-      networks.Synthesis(width, norm, dtype),
+      networks.Analysis(width, latent, form, dtype),
+      networks.Synthesis(width, form, dtype),
       networks.ScaleHyperAnalysis(width, dtype),
       networks.ScaleHyperSynthesis(width, latent, dtype),
       latent=latent,

@@ -68,7 +68,8 @@ def make_minnen(
     companding: Where A comes from, see models/parts/companded.py, or "none".
     order: "raster", or "checkerboard" (He 2021); see models/parts/context.py.
     surrogate: What stands for the lattice in training, see its quantizer.
-    norm: The form of the divisive normalization, see nn/gdn.py.
+    norm: The form of the divisive normalization, a preset's name or changes of
+      one, see nn/gdn.py.
     dtype: What the convolutions compute in, see nn/__init__.py.
     name: The model's name.
 

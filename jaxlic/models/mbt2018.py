@@ -13,6 +13,9 @@ References:
   Begaint et al., "CompressAI", 2020, models/google.py (layers and widths).
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from jaxlic.densities import gaussian
 from jaxlic.models.parts import context, options, precision
 from jaxlic.models.parts.published import model_spec, published_widths
@@ -24,7 +27,7 @@ from jaxlic.models.parts.skeleton import (
   transforms,
 )
 from jaxlic.models.parts.stages import predict_by_hyper, read_scale_and_mean
-from jaxlic.nn import gdn_networks, hyper_networks
+from jaxlic.nn import gdn, gdn_networks, hyper_networks
 from jaxlic.quantize import surrogates
 from jaxlic.types import Model
 
@@ -48,7 +51,8 @@ def make_mean(
     quality: 1 (fewest bits) to 8: the weight of the distortion, and the widths.
     width: Channels inside the transforms and of z, instead of the quality's.
     latent: Channels of y, instead of the quality's.
-    norm: The form of the divisive normalization, see nn/gdn.py.
+    norm: The form of the divisive normalization, a preset's name or changes of
+      one, see nn/gdn.py.
     surrogate: What stands for rounding in training, see quantize/surrogates.py.
     dtype: What the convolutions compute in, see nn/__init__.py.
     name: The model's name.
@@ -104,11 +108,14 @@ def make_joint(
   )
 
 
-def networks(width: int, latent: int, norm: str, dtype: str) -> Transforms:
+def networks(
+  width: int, latent: int, norm: str | Mapping[str, Any], dtype: str
+) -> Transforms:
   """Returns the transforms of images and of y."""
+  form = gdn.constants(norm)
   return transforms(
-    gdn_networks.Analysis(width, latent, norm, dtype),
-    gdn_networks.Synthesis(width, norm, dtype),
+    gdn_networks.Analysis(width, latent, form, dtype),
+    gdn_networks.Synthesis(width, form, dtype),
     hyper_networks.HyperAnalysis(width, dtype),
     hyper_networks.HyperSynthesis(latent, dtype),
     latent=latent,

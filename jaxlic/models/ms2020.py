@@ -34,7 +34,7 @@ from jaxlic.models.parts.channel_groups import ChannelGroup
 from jaxlic.models.parts.net import Both, Net
 from jaxlic.models.parts.published import STRIDE, model_spec, published_widths
 from jaxlic.models.parts.skeleton import Coded, code, hyperprior, transforms
-from jaxlic.nn import gdn_networks
+from jaxlic.nn import gdn, gdn_networks
 from jaxlic.nn import slice_networks as networks
 from jaxlic.quantize import surrogates
 from jaxlic.types import Context, Grid, Model, Params, Prediction, Quantizer
@@ -69,7 +69,8 @@ def make(
     support: How many slices, the first ones, a prediction sees at most.
     hyper_widths: Channels of z, and of the hyper transforms from z up.
     slice_widths: Channels of the 5x5 layers of a slice transform.
-    norm: The form of the divisive normalization, see nn/gdn.py.
+    norm: The form of the divisive normalization, a preset's name or changes of
+      one, see nn/gdn.py.
     surrogate: What stands for rounding in training, see quantize/surrogates.py.
     dtype: What the convolutions compute in, see nn/__init__.py.
     name: The model's name.
@@ -90,11 +91,11 @@ def make(
       "all before it"
     )
   dtype, quantizer = precision.checked(dtype), surrogates.make(surrogate)
-  size = latent // slices
+  size, form = latent // slices, gdn.constants(norm)
   transform = networks.SliceTransform(slice_widths, size, dtype)
   nets = transforms(
-    gdn_networks.Analysis(width, latent, norm, dtype),
-    gdn_networks.Synthesis(width, norm, dtype),
+    gdn_networks.Analysis(width, latent, form, dtype),
+    gdn_networks.Synthesis(width, form, dtype),
     networks.HyperAnalysis(hyper_widths[::-1], dtype),
     networks.HyperSynthesis(hyper_widths, dtype),
     latent=latent,

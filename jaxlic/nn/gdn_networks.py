@@ -21,7 +21,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxlic.nn import convolutions
-from jaxlic.nn.gdn import GDN
+from jaxlic.nn.gdn import GDN, PRESETS, Constants
 
 
 class Analysis(nn.Module):
@@ -29,7 +29,7 @@ class Analysis(nn.Module):
 
   width: int
   latent: int
-  norm: str | None = "sqrt"
+  norm: Constants | None = PRESETS["sqrt"]
   dtype: DTypeLike = jnp.float32
 
   @nn.compact
@@ -48,7 +48,7 @@ class Synthesis(nn.Module):
   """From y to the image; ReLUs if `norm` is None."""
 
   width: int
-  norm: str | None = "sqrt"
+  norm: Constants | None = PRESETS["sqrt"]
   dtype: DTypeLike = jnp.float32
 
   @nn.compact

@@ -1,7 +1,10 @@
 """The rules of a configuration, and that flags have its fields."""
 
 import dataclasses
+import json
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from configs import default
@@ -17,13 +20,16 @@ from jaxlic.training.config import (
   check,
   to_json,
 )
+from jaxlic.types import Quality
+from tests.conftest import make_params
 
 NAME = "bmshj2018-factorized"
+SMALL = {"width": 6, "latent": 8}
 
 
 @pytest.fixture(scope="module")
 def model():
-  return models.make(NAME, width=6, latent=8)
+  return models.make(NAME, **SMALL)
 
 
 def test_flags_begin_at_the_defaults():
@@ -35,6 +41,20 @@ def test_flags_begin_at_the_defaults():
 def test_a_configuration_is_the_same_file_as_its_flags():
   config = recipes.zoo(recipes.published(NAME))
   assert to_json(config) == to_json(default.flags(config))
+
+
+def test_constants_of_a_normalization_are_fields_of_flags():
+  image = jax.random.uniform(jax.random.key(1), (1, 16, 16, 3))
+
+  def latent(norm):
+    config = default.flags(Config(model=Model(NAME, SMALL | {"norm": norm})))
+    check(config, built := models.make(NAME, **config.model.options), devices=1)
+    assert json.loads(to_json(config))["model"]["options"]["norm"] == norm
+    return built.analyze(make_params(built), image, Quality(jnp.zeros(1)))
+
+  # Stored roots of 1 are used as 2 where no beta is below 2^2.
+  known = latent("sqrt"), latent({"preset": "sqrt", "beta_min": 4.0})
+  assert jnp.abs(known[0]).max() > 1.2 * jnp.abs(known[1]).max()
 
 
 def test_an_option_of_none_takes_a_whole_number():

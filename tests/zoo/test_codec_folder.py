@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxlic import models, zoo
+from jaxlic import codec, models, zoo
 from jaxlic.errors import JaxlicError
 from tests.conftest import TOY_OPTIONS, make_toy
 
@@ -55,6 +55,27 @@ def test_a_codec_comes_back_in_single_precision_with_tables_of_its_own(
   jax.tree.map(np.testing.assert_array_equal, loaded.params, params)
   for stored, given in zip(loaded.tables["y"], tables["y"], strict=True):
     np.testing.assert_array_equal(stored, given)
+
+
+def test_a_codec_keeps_the_constants_of_its_normalization(tmp_path):
+  changed = {"norm": {"preset": "square", "gamma_min": 0.25}}
+  options = TOY_OPTIONS[NAME] | changed
+  built, params = codec.make(models.make(NAME, **options)), make_toy(NAME)[2]
+  loaded = zoo.export(
+    tmp_path / "codec",
+    name="toy",
+    architecture=NAME,
+    options=options,
+    params=params,
+    dtype="float32",
+  )
+  assert loaded.options == options
+  image = np.random.default_rng(0).random((16, 16, 3)).astype(np.float32)
+  shown = loaded.codec.evaluate(loaded.params, image, 0.0).image
+  expected = built.evaluate(params, image, 0.0).image
+  np.testing.assert_array_equal(shown, expected)
+  other = make_toy(NAME)[1].evaluate(params, image, 0.0).image
+  assert np.abs(other - expected).max() > 1e-3
 
 
 @pytest.mark.parametrize("file", zoo.FILES)

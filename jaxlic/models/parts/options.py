@@ -110,6 +110,25 @@ def one_of(*names: str) -> Rule:
   )
 
 
+def divisive() -> Rule:
+  """Returns the rule of a form of GDN, see nn/gdn.py."""
+
+  def holds(x: Any) -> bool:
+    words = x if isinstance(x, dict) else [x]
+    if not all(isinstance(word, str) for word in words):
+      return False
+    try:
+      return bool(gdn.constants(x))
+    except ValueError:
+      return False
+
+  return Rule(
+    holds,
+    f"one of {', '.join(gdn.PRESETS)}, or "
+    f"{{'preset': one of them, CONSTANT: value}} with {gdn.RULES}",
+  )
+
+
 def unless_none(rule: Rule) -> Rule:
   """Returns the rule that takes None, too."""
   return Rule(lambda x: x is None or rule.holds(x), f"{rule.words}, or None")
@@ -157,7 +176,7 @@ Word = Annotated[str, Rule(lambda x: isinstance(x, str) and x != "", "a word")]
 Published = Annotated[int, whole(1, len(published.LAMBDAS))]  # a quality
 Precision = Annotated[str, one_of(*DTYPES)]
 Surrogate = Annotated[str, one_of(*surrogates.SURROGATES)]
-Norm = Annotated[str, one_of(*gdn.NORMS)]
-NormOrNone = Annotated[str | None, unless_none(one_of(*gdn.NORMS))]
+Norm = Annotated[str | Mapping[str, Any], divisive()]
+NormOrNone = Annotated[str | Mapping[str, Any] | None, unless_none(divisive())]
 Order = Annotated[str, one_of(*context.ORDERS)]
 HyperInput = Annotated[str, one_of(*gain_units.HYPER_INPUTS)]
