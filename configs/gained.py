@@ -31,6 +31,7 @@ SIZES = {
 TINY = {
   "elic2022": {"width": 6, "latent": 8, "groups": (2, 3)},
   "ms2020": {"width": 6, "latent": 8, "slices": 2},
+  "balle2017": {"width": 6},
   "cheng2020-anchor": {"width": 6},
   "cheng2020-attn": {"width": 6},
   "cheng2020-anchor-checkerboard": {"width": 6},

@@ -57,6 +57,7 @@ TOY_OPTIONS = {
   "gained": {"width": 6, "latent": 8},
   "cui2021": {"width": 6},
   "scgain": {"width": 6, "latent": 8, "hidden": 5},
+  "balle2017": {"width": 6},
   "theis2017": {"width": 6, "latent": 8},
   "theis2017-mixture": {"width": 6, "latent": 8},
   "theis2017-scaled": {"width": 6, "latent": 8},

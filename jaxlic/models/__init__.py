@@ -12,6 +12,7 @@ from typing import Any
 
 from jaxlic.errors import JaxlicError
 from jaxlic.models import (
+  balle2017,
   bmshj2018,
   cheng2020,
   cui2021,
@@ -48,6 +49,7 @@ BACKBONES: dict[str, Callable[..., Model]] = {
   "ms2020": ms2020.make,
   "lvqac-minnen2018": lvqac.make_minnen,
   "lvqac-cheng2020": lvqac.make_cheng,
+  "balle2017": balle2017.make,
   "theis2017": theis2017.make,
   "theis2017-mixture": functools.partial(
     theis2017.make,

@@ -14,6 +14,7 @@ OTHERS = {
   "cheng2020-anchor": {"width": 4},
   "cheng2020-attn": {"width": 4},
   "cheng2020-anchor-checkerboard": {"width": 4},
+  "balle2017": {"width": 4},
   "elic2022": SMALL | {"groups": (1, 2), "context_widths": (4, 4)},
 }
 # Those of CompressAI's qualities; the others have tests of their own.
@@ -27,6 +28,7 @@ NORMALIZED = [
   "mbt2018-mean",
   "mbt2018",
   "ms2020",
+  "balle2017",
 ]
 HYPER = ["bmshj2018-hyperprior", "mbt2018-mean"]
 

@@ -20,6 +20,16 @@ from tests.models.small_models import picture, small
 # without the entropy bottleneck's `quantiles`; those of lapped, cui2021 and
 # scgain are their own, ms2020's is summed by hand in test_ms2020.py, and
 # mbt2018-checkerboard's is mbt2018's.
+
+
+def count_of_balle2017(width, colours=3, normalizations=6):
+  """Kernels of 9x9 twice and of 5x5 four times, their biases but for the last
+  of the analysis, normalizations, and 58 numbers of every channel's density."""
+  kernels = 2 * 81 * colours * width + 4 * 25 * width**2
+  biases = 4 * width + colours
+  return kernels + biases + normalizations * (width**2 + width) + 58 * width
+
+
 COUNTS = {
   "lapped": [({}, 4_192_128)],
   "bmshj2018-factorized": [
@@ -74,6 +84,18 @@ COUNTS = {
   "lvqac-cheng2020": [
     ({"companding": "none"}, 11_832_765),
     ({"quality": 6}, 26_598_380 + 110_624 + 578),
+  ],
+  "balle2017": [
+    ({}, count_of_balle2017(192)),
+    ({"quality": 8}, count_of_balle2017(192)),
+    (
+      {"normalize_latent": False, "width": 128},
+      count_of_balle2017(128, normalizations=4),
+    ),
+    ({"grey": True}, count_of_balle2017(128, colours=1)),
+    ({"grey": True, "quality": 6}, count_of_balle2017(128, colours=1)),
+    ({"grey": True, "quality": 7}, count_of_balle2017(256, colours=1)),
+    ({"grey": True, "quality": 8}, count_of_balle2017(256, colours=1)),
   ],
   "ms2020": [({"quality": 1}, 113_987_459), ({"quality": 8}, 113_987_459)],
   # The backbones' and 2 x 8 x (192 + 128), 2 x 8 x 192 and 2 x 8 x 384.

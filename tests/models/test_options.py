@@ -42,6 +42,8 @@ WRONG = {
   "ms_ssim_lambdas": WEIGHTS,
   "attention": [1, 0, "yes", None],
   "follow": [1, 0, "yes", None],
+  "grey": [1, 0, "yes", None],
+  "normalize_latent": [1, 0, "yes", None],
   "norm": [
     "x",
     "",

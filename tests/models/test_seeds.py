@@ -7,8 +7,9 @@ import pytest
 from jaxlic import models
 from tests.conftest import TOY_OPTIONS, slow
 
-# Of version 0.1.0.
+# Of version 0.1.0; balle2017 is newer.
 NORMS = {
+  "balle2017": 41.8721,
   "bmshj2018-factorized": 48.2142,
   "bmshj2018-factorized-relu": 46.851,
   "bmshj2018-hyperprior": 44.2927,
