@@ -22,8 +22,8 @@ BACKBONES = {
 }
 VARIANTS = {
   "lattice": {"companding": "none"},
-  "companding": {"lattice": "Zn"},
-  "both": {},
+  "companding": {"lattice": "Zn", "companding": "hyper"},
+  "both": {"companding": "hyper"},
   "e8": {"lattice": "E8", "coset": "modelled", "companding": "none"},
 }
 

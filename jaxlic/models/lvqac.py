@@ -3,7 +3,9 @@
 y is coded on a lattice around its mean, `quantize/lattices`, the paper's by
 default: "Dn*" with all channels of a position as one block, so that a position
 takes one coset bit. Before, it is companded by an A-law, see
-`parts/companded.py`.
+`parts/companded.py`. A is made of y, as in the paper, and by default sent, for
+no decoder has y; "hyper" has it predicted from z instead, and sends nothing.
+
 The backbones are Minnen 2018 and Cheng 2020 without attention. z is rounded, in
 training with noise if y is, and straight-through if not.
 
@@ -48,7 +50,7 @@ def make_minnen(
   lattice: LatticeName = "Dn*",
   block: options.CountOrNone = None,
   coset: Coset = "raw",
-  companding: Companding = "hyper",
+  companding: Companding = "sent",
   order: options.Order = "raster",
   surrogate: Surrogate = "softmax",
   norm: options.Norm = "sqrt",
@@ -65,7 +67,8 @@ def make_minnen(
     block: Channels that make up a point; None: the lattice's only dimension, or
       all channels.
     coset: What a coset bit costs, "raw" or "modelled", see densities/cosets.py.
-    companding: Where A comes from, see models/parts/companded.py, or "none".
+    companding: Where A comes from, "sent", "hyper" or "none", see
+      models/parts/companded.py.
     order: "raster", or "checkerboard" (He 2021); see models/parts/context.py.
     surrogate: What stands for the lattice in training, see its quantizer.
     norm: The form of the divisive normalization, a preset's name or changes of
@@ -102,7 +105,7 @@ def make_cheng(
   lattice: LatticeName = "Dn*",
   block: options.CountOrNone = None,
   coset: Coset = "raw",
-  companding: Companding = "hyper",
+  companding: Companding = "sent",
   order: options.Order = "raster",
   surrogate: Surrogate = "softmax",
 ) -> Model:

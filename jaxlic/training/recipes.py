@@ -86,7 +86,7 @@ def lvqac(name: str) -> Config:
     lattice="Dn*",  # see jaxlic/quantize/lattices
     block=None,  # channels of a point
     coset="raw",  # or modelled
-    companding="hyper",  # or sent, none
+    companding="sent",  # or hyper, none
     order="raster",  # or checkerboard
     surrogate="softmax",  # or mixed, noise
   )

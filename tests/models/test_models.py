@@ -74,16 +74,20 @@ COUNTS = {
     ({"quality": 6}, 26_598_380),
   ],
   "elic2022": [({}, 32_073_624)],
-  # Minnen's and Cheng's, and a head of 3x3 convolutions: 9 x 384 x 32 + 32 and
-  # 9 x 32 x 2 + 2; without it theirs.
+  # Minnen's and Cheng's, and heads of 3x3 convolutions: of the hyper synthesis,
+  # 9 x 384 x 32 + 32, to one number or two, 9 x 32 + 1 each; if A is sent, of
+  # y, 9 x 192 x 32 + 32 to one number, and the density of its channel, 58.
+  # Without companding theirs.
   "lvqac-minnen2018": [
+    ({"quality": 3}, 14_129_891 + 110_624 + 289 + 55_328 + 289 + 58),
     ({"companding": "none"}, 14_129_891),
-    ({"quality": 3}, 14_129_891 + 110_624 + 578),
-    ({"quality": 6}, 25_504_020 + 184_352 + 578),
+    ({"companding": "hyper"}, 14_129_891 + 110_624 + 578),
+    ({"quality": 6}, 25_504_020 + 184_352 + 289 + 92_192 + 289 + 58),
   ],
   "lvqac-cheng2020": [
+    ({"quality": 6}, 26_598_380 + 110_624 + 289 + 55_328 + 289 + 58),
     ({"companding": "none"}, 11_832_765),
-    ({"quality": 6}, 26_598_380 + 110_624 + 578),
+    ({"quality": 6, "companding": "hyper"}, 26_598_380 + 110_624 + 578),
   ],
   "balle2017": [
     ({}, count_of_balle2017(192)),
