@@ -21,7 +21,7 @@ References:
 """
 
 from jaxlic.densities import factorized
-from jaxlic.models.parts import options, precision
+from jaxlic.models.parts import normalization, options, precision
 from jaxlic.models.parts.net import Net
 from jaxlic.models.parts.published import (
   LAMBDAS,
@@ -31,7 +31,6 @@ from jaxlic.models.parts.published import (
 )
 from jaxlic.models.parts.skeleton import without_hyper
 from jaxlic.models.parts.stages import absorb_as, factorized_stage
-from jaxlic.nn import gdn
 from jaxlic.nn.balle_networks import Analysis, Synthesis
 from jaxlic.quantize import surrogates
 from jaxlic.types import Model, StageSpec
@@ -66,12 +65,11 @@ def make(
     name: The model's name.
 
   Raises:
-    JaxlicError: If there is no such quality, surrogate or dtype.
-    ValueError: If there is no such form of normalization.
+    JaxlicError: If there is no such quality, norm, surrogate or dtype.
   """
   check_quality(quality, len(LAMBDAS), "CompressAI")
   width = _width(quality, grey) if width is None else width
-  dtype, form = precision.checked(dtype), gdn.constants(norm)
+  dtype, form = precision.checked(dtype), normalization.form(norm)
   analysis = Analysis(width, form, normalize_latent, grey, dtype)
   synthesis = Synthesis(width, form, normalize_latent, grey, dtype)
   quantizer, spec = surrogates.make(surrogate), StageSpec("y", STRIDE, width)

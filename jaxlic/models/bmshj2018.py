@@ -23,7 +23,7 @@ References:
 import jax.numpy as jnp
 
 from jaxlic.densities import factorized, gaussian
-from jaxlic.models.parts import options, precision
+from jaxlic.models.parts import normalization, options, precision
 from jaxlic.models.parts.net import Net
 from jaxlic.models.parts.published import STRIDE, model_spec, published_widths
 from jaxlic.models.parts.skeleton import (
@@ -33,7 +33,6 @@ from jaxlic.models.parts.skeleton import (
   without_hyper,
 )
 from jaxlic.models.parts.stages import absorb_as, factorized_stage
-from jaxlic.nn import gdn
 from jaxlic.nn import gdn_networks as networks
 from jaxlic.quantize import surrogates
 from jaxlic.types import Context, Grid, Model, Params, Prediction, StageSpec
@@ -64,11 +63,11 @@ def make_factorized(
     name: The model's name.
 
   Raises:
-    JaxlicError: If there is no such quality, surrogate or dtype.
+    JaxlicError: If there is no such quality, norm, surrogate or dtype.
   """
   width, latent = published_widths(quality, width, latent, WIDE_FROM)
   dtype = precision.checked(dtype)
-  form = None if norm is None else gdn.constants(norm)
+  form = None if norm is None else normalization.form(norm)
   analysis = networks.Analysis(width, latent, form, dtype)
   synthesis = networks.Synthesis(width, form, dtype)
   quantizer, spec = surrogates.make(surrogate), StageSpec("y", STRIDE, latent)
@@ -120,7 +119,7 @@ def make_hyperprior(
   Arguments and errors are those of `make_factorized`; z has `width` channels.
   """
   width, latent = published_widths(quality, width, latent, WIDE_FROM)
-  dtype, form = precision.checked(dtype), gdn.constants(norm)
+  dtype, form = precision.checked(dtype), normalization.form(norm)
 
   def predict(params: Params, context: Context, grid: Grid) -> Prediction:
     scale = context["hyper"]

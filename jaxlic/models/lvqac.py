@@ -78,7 +78,7 @@ def make_minnen(
 
   Raises:
     JaxlicError: If there is no such quality, lattice, block, coset, companding,
-      order, surrogate or dtype.
+      order, surrogate, norm or dtype.
   """
   width = mbt2018.JOINT_WIDTH if width is None else width
   if latent is None:

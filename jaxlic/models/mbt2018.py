@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxlic.densities import gaussian
-from jaxlic.models.parts import context, options, precision
+from jaxlic.models.parts import context, normalization, options, precision
 from jaxlic.models.parts.published import model_spec, published_widths
 from jaxlic.models.parts.skeleton import (
   Transforms,
@@ -27,7 +27,7 @@ from jaxlic.models.parts.skeleton import (
   transforms,
 )
 from jaxlic.models.parts.stages import predict_by_hyper, read_scale_and_mean
-from jaxlic.nn import gdn, gdn_networks, hyper_networks
+from jaxlic.nn import gdn_networks, hyper_networks
 from jaxlic.quantize import surrogates
 from jaxlic.types import Model
 
@@ -58,7 +58,7 @@ def make_mean(
     name: The model's name.
 
   Raises:
-    JaxlicError: If there is no such quality, surrogate or dtype.
+    JaxlicError: If there is no such quality, norm, surrogate or dtype.
   """
   width, latent = published_widths(quality, width, latent, WIDE_FROM)
   dtype, quantizer = precision.checked(dtype), surrogates.make(surrogate)
@@ -94,7 +94,7 @@ def make_joint(
     name: The model's name.
 
   Raises:
-    JaxlicError: If there is no such quality, order, surrogate or dtype.
+    JaxlicError: If there is no such quality, norm, order, surrogate or dtype.
   """
   width = JOINT_WIDTH if width is None else width
   width, latent = published_widths(quality, width, latent, WIDE_FROM)
@@ -112,7 +112,7 @@ def networks(
   width: int, latent: int, norm: str | Mapping[str, Any], dtype: str
 ) -> Transforms:
   """Returns the transforms of images and of y."""
-  form = gdn.constants(norm)
+  form = normalization.form(norm)
   return transforms(
     gdn_networks.Analysis(width, latent, form, dtype),
     gdn_networks.Synthesis(width, form, dtype),

@@ -29,12 +29,17 @@ from jaxtyping import Array, Float
 
 from jaxlic.densities import gaussian
 from jaxlic.errors import JaxlicError
-from jaxlic.models.parts import channel_groups, options, precision
+from jaxlic.models.parts import (
+  channel_groups,
+  normalization,
+  options,
+  precision,
+)
 from jaxlic.models.parts.channel_groups import ChannelGroup
 from jaxlic.models.parts.net import Both, Net
 from jaxlic.models.parts.published import STRIDE, model_spec, published_widths
 from jaxlic.models.parts.skeleton import Coded, code, hyperprior, transforms
-from jaxlic.nn import gdn, gdn_networks
+from jaxlic.nn import gdn_networks
 from jaxlic.nn import slice_networks as networks
 from jaxlic.quantize import surrogates
 from jaxlic.types import Context, Grid, Model, Params, Prediction, Quantizer
@@ -76,8 +81,8 @@ def make(
     name: The model's name.
 
   Raises:
-    JaxlicError: If there is no such quality, surrogate or dtype, the slices are
-      not equal, or support is negative.
+    JaxlicError: If there is no such quality, norm, surrogate or dtype, slices
+      are not equal, or support is negative.
   """
   width, latent = published_widths(quality, width, latent, 1)
   if slices < 1 or latent % slices:
@@ -91,7 +96,7 @@ def make(
       "all before it"
     )
   dtype, quantizer = precision.checked(dtype), surrogates.make(surrogate)
-  size, form = latent // slices, gdn.constants(norm)
+  size, form = latent // slices, normalization.form(norm)
   transform = networks.SliceTransform(slice_widths, size, dtype)
   nets = transforms(
     gdn_networks.Analysis(width, latent, form, dtype),

@@ -7,7 +7,7 @@ import pytest
 
 from jaxlic import models
 from jaxlic.errors import JaxlicError
-from jaxlic.models import bmshj2018
+from jaxlic.models import balle2017, bmshj2018, mbt2018, ms2020
 from tests.conftest import TOY_OPTIONS
 
 # Codecs are written as JSON, which holds no numbers of NumPy.
@@ -144,3 +144,20 @@ def test_options_of_a_model_from_outside_are_its_own(monkeypatch):
   assert models.make("theirs", width="8", norm=0).spec.name == "8 0"
   with pytest.raises(JaxlicError, match="theirs takes the options width, norm"):
     models.make("theirs", latent=3)
+
+
+@pytest.mark.parametrize(
+  "make",
+  [
+    bmshj2018.make_factorized,
+    bmshj2018.make_hyperprior,
+    mbt2018.make_mean,
+    ms2020.make,
+    balle2017.make,
+  ],
+)
+def test_a_maker_by_itself_refuses_what_is_no_form_of_normalization(make):
+  with pytest.raises(JaxlicError, match="sqrt, simplified, square, got 'x'; "):
+    make(norm="x")
+  with pytest.raises(JaxlicError, match="got offset = 0; correct it$"):
+    make(norm={"preset": "sqrt", "offset": 0})
