@@ -13,7 +13,9 @@ Recipe: Balle, Laparra, Simoncelli, "End-to-end optimized image compression",
   lower loss, the paper does not say.
 To expect: not trained here, and no figures of this model were at hand: what
   TensorFlow Compression has under this paper's name are CompressAI's figures of
-  bmshj2018-factorized, see configs/bmshj2018_factorized.py.
+  bmshj2018-factorized, see configs/bmshj2018_factorized.py. norm=square starts
+  at a loss of millions and learns slowly: after 1,500 steps at 1e-3 of the toy
+  with 24 channels, training on Kodak, 14 dB where sqrt has 22 to 23 dB.
 """
 
 from configs import default
