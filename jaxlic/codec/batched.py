@@ -178,20 +178,20 @@ def _visit(
   symbols_of: SymbolsOf,
 ) -> tuple[Context, dict[str, Visited]]:
   """Visits all stages; returns what is known in the end, and of each."""
-  context, grid = traceable.begin(level), inputs.grid(model.spec, *size)
-  visited = {}
-  for stage in model.stages:
-    known = stage.predict(params, context, grid)
+  grid, visited = inputs.grid(model.spec, *size), {}
+
+  def value_of(stage: Stage, predict: ordered.Predictor) -> Array:
     name = stage.spec.name
     source = sources[name]
     if stage.order:
       visit = functools.partial(_in_order, stage, params, grid, symbols_of)
-      seen = jax.vmap(visit)(known, source)
+      visited[name] = jax.vmap(visit)(predict.features, source)
     else:
-      seen = _code(stage, params, source, known, symbols_of)
-    visited[name] = seen
-    context = stage.absorb(params, context, seen[1], grid)
-  return context, visited
+      visited[name] = _code(stage, params, source, predict(), symbols_of)
+    return visited[name][1]
+
+  begin = traceable.begin(level)
+  return traceable.walk(model, params, begin, grid, value_of), visited
 
 
 def _code(
