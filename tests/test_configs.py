@@ -1,6 +1,7 @@
 """Every configuration: that it fits, and one step at its toy size."""
 
 import importlib
+import re
 from pathlib import Path
 
 import jax
@@ -16,7 +17,8 @@ from jaxlic.errors import JaxlicError
 from jaxlic.training.config import check
 from tests.conftest import make_params, over_devices, slow
 
-FOLDER = Path(jaxlic.__file__).parents[1] / "configs"
+ROOT = Path(jaxlic.__file__).parents[1]
+FOLDER = ROOT / "configs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 NAMES.remove("default")
 COMPARED = sorted(path.stem for path in FOLDER.glob("comparisons/*.py"))
@@ -38,6 +40,20 @@ def test_the_published_size_fits_its_model_and_training(name):
   model = models.make(config.model.name, **config.model.options)
   check(config, model, devices=1)
   training.make_optimizer(config.optimizer, model.spec)
+
+
+def test_commands_name_a_configuration_before_they_change_its_fields():
+  # Else train.py refuses them, for it does not know which fields there are.
+  pages = [*FOLDER.rglob("*.py"), *(ROOT / "docs").glob("*.md")]
+  pages += [ROOT / "README.md", *(ROOT / "benchmarks").glob("*.md")]
+  found = 0
+  for page in pages:
+    text = page.read_text().replace("\\\n", " ")
+    for command in re.findall(r"train\.py [^\n]*", text):
+      flags = re.findall(r"--config[.=]", command)
+      found += "--config=" in flags
+      assert "--config=" not in flags[1:], f"{page.name}: {command}"
+  assert found > 20
 
 
 def test_the_mixtures_crops_are_of_four_sizes_resized_to_one():

@@ -4,8 +4,9 @@ Commands: python train.py --workdir=BASE \
             --config=configs/comparisons/lattices.py:base \
             --config.data.folder=PHOTOS --config.seed=S
           jaxlic export BASE CODEC
-          python train.py --workdir=RUN --config.start_from=CODEC \
+          python train.py --workdir=RUN \
             --config=configs/comparisons/lattices.py:NAME \
+            --config.start_from=CODEC \
             --config.data.folder=PHOTOS --config.seed=S
   once per seed S and NAME of VARIANTS. All go on from the weights of the same
   12,000 steps of rounding with noise, at three lambdas with gain units.
@@ -28,6 +29,7 @@ VARIANTS = {
   "e8": {"lattice": "E8", "companding": "none", "coset": "modelled"},
   "softmax": {"lattice": "Dn*", "companding": "none", "surrogate": "softmax"},
 }
+VARIANTS["annealed"] = VARIANTS["softmax"]  # to the recipe's temperature
 NAMES = ("base", *VARIANTS)
 
 
@@ -47,4 +49,6 @@ def get_config(name: str = "base") -> default.ConfigDict:
     config.optimizer.learning_rate, config.optimizer.steps = 5e-4, 2_400
     config.loss.temperature_steps = 2_400
     config.checkpoint_every = 1_200
+  if name == "annealed":
+    config.loss.temperature_end = 0.01
   return default.flags(config)

@@ -5,8 +5,9 @@ Commands: python train.py --workdir=RUN \
             --config.data.folder=PHOTOS --config.model.options.quality=Q
   once per NAME of TRAINED, and of those of DENSITIES for Q of 1, 2 and 3; then
   once per NAME of CHANGED, from the codec of `scales` at quality 2:
-          python train.py --workdir=RUN --config.start_from=CODEC \
+          python train.py --workdir=RUN \
             --config=configs/comparisons/theis2017.py:NAME \
+            --config.start_from=CODEC \
             --config.data.folder=PHOTOS
   `retarget` trains the scales of all three rates, `retarget_to_the_letter` does
   with a density that stays as it is, and `refit` the density alone, with the
