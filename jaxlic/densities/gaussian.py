@@ -105,7 +105,12 @@ def check_scales(scales: Any) -> tuple[float, ...]:
     JaxlicError: If they are not 1 to 256 positive numbers that ascend, up to
       2048.
   """
-  table = np.asarray(scales, np.float64)
+  try:
+    table = np.asarray(scales, np.float64)
+  except (TypeError, ValueError) as error:
+    raise JaxlicError(
+      f"a scale table is a list of numbers, got {scales!r}; give one"
+    ) from error
   if table.ndim != 1 or not 1 <= table.size <= MAX_LEVELS:
     raise JaxlicError(
       f"a scale table has 1 to {MAX_LEVELS} scales along one axis, got "

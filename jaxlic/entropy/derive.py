@@ -33,12 +33,19 @@ def make(kind: Kind, coder: str) -> EntropyModel:
   kind = kind._replace(density=density)
   return EntropyModel(
     init=kind.init,
-    bits=_exact(functools.partial(_bits, kind)),
+    bits=_exact(_of(_bits, kind)),
     quantize=_quantize(kind),
-    freeze=_moving(_exact(functools.partial(_freeze, kind))),
-    compress=_moving(functools.partial(_compress, kind, module)),
-    decompress=_moving(functools.partial(_decompress, kind, module)),
+    freeze=_moving(_exact(_of(_freeze, kind))),
+    compress=_moving(_of(_compress, kind, module)),
+    decompress=_moving(_of(_decompress, kind, module)),
   )
+
+
+def _of(function: Callable, *arguments: Any) -> Callable:
+  """The function of its other arguments, with its docstring for users."""
+  rest = functools.partial(function, *arguments)
+  rest.__doc__ = function.__doc__
+  return rest
 
 
 def _exact(function: Callable) -> Callable:
@@ -104,7 +111,7 @@ def _compress(
   shape = arrays.size_of(y.shape)
   known = _known(kind, shape, frozen.median, prediction)
   means = _means(kind, known, shape)
-  symbols = np.asarray(_quantize(kind)(y, "symbols", means=means)).ravel()
+  symbols = np.asarray(_quantize(kind)(y, "symbols", means=means))
   _check_values(y, means, symbols)
   near_edge = kind.density.near_edge
   return payloads.pack(
@@ -120,23 +127,18 @@ def _decompress(
   kind: Kind,
   coder: ModuleType,
   frozen: Any,
-  data: bytes,
+  data: Any,
   shape: Any = None,
   **prediction: Any,
 ) -> Float[Array, "*positions c"]:
   """Returns y as "dequantize" gives it, float32.
 
-  Args:
-    kind: The kind.
-    coder: That of `compress`.
-    frozen: The tables that `compress` had.
-    data: What it returned.
-    shape: Of y, where no prediction tells it.
-    **prediction: As `compress` had it.
+  Tables and prediction are those that `compress` had, the data what it
+  returned. The shape is y's; where there are scales, they tell it.
 
   Raises:
-    JaxlicError: As `compress`, or if the data are damaged or of other
-      arguments than these.
+    JaxlicError: As `compress`, or if the data are damaged or of other tables,
+      scales, shape or coder. Other means of equal scales are not told.
   """
   arrays.on_host("decompress", prediction)
   kinds.check_tables(kind, frozen)
@@ -147,9 +149,10 @@ def _decompress(
     frozen.tables,
     data,
     _listed(kind.density.rows(known)),
+    shape,
     corrected=kind.density.near_edge is not None,
   )
-  y_hat = jnp.asarray(symbols.reshape(shape), jnp.float32)
+  y_hat = jnp.asarray(symbols, jnp.float32)
   means = _means(kind, known, shape)
   return y_hat if means is None else y_hat + means
 

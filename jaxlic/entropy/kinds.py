@@ -50,7 +50,15 @@ def check_prediction(
 
 
 def check_params(kind: Kind, params: Params) -> None:
-  """All arrays of a bottleneck have its channels first; others have none."""
+  """Raises a JaxlicError for what is not made by the init of that kind.
+
+  All arrays of a bottleneck have its channels first; others have none.
+  """
+  if not isinstance(params, dict):
+    raise JaxlicError(
+      f"parameters are a dictionary, got {type(params).__name__}; give that of "
+      "init"
+    )
   found = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(params)}
   if found != (set() if kind.channels is None else {(kind.channels,)}):
     raise JaxlicError(

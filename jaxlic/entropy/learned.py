@@ -43,8 +43,8 @@ def bottleneck(
   Raises:
     JaxlicError: If an argument is out of its range.
   """
-  arguments.check_whole("channels", [channels])
-  arguments.check_whole("filters", filters)
+  arguments.check_channels(channels)
+  arguments.check_filters(filters)
   arguments.check_within("init_scale", init_scale, 1e-3, 1e3)
   arguments.check_tail(tail_mass)
   kind = Kind(

@@ -2,16 +2,18 @@
 
 | bytes | field |
 |---|---|
-| 4 | CRC-32 of the symbols, int32, and then of the payload; little-endian |
+| 4 | CRC-32: of the symbols, int32, then the shape, int64, then the payload |
 | n | the coder's payload: the list of rows near an edge, then the symbols |
 
 The list (`jaxlic.coding.row_corrections`) is there for densities whose rows are
 rounded floats: another device may round some the other way, and is told. Bytes
-do not tell the shape, the coder or the model: both sides know them.
+do not tell the shape, the coder or the model: both sides know them. All numbers
+are little-endian.
 """
 
 import zlib
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -42,11 +44,11 @@ def coder_of(name: str) -> ModuleType:
 def pack(
   coder: ModuleType,
   tables: AnyTables,
-  symbols: Int[np.ndarray, "n"],
+  symbols: Int[np.ndarray, "*shape"],
   rows: Rows,
   near_edge: Bool[np.ndarray, "n *parameters"] | None,
 ) -> bytes:
-  """Returns the bytes of int32 symbols.
+  """Returns the bytes of int32 symbols, of n elements.
 
   Raises:
     JaxlicError: If a row is not in the tables, or they are not valid.
@@ -54,7 +56,7 @@ def pack(
   encoder = coder.Encoder()
   if near_edge is not None:
     row_corrections.push(encoder, rows, near_edge)
-  encoder.push(symbols, rows, range_coder.compile_tables(tables))
+  encoder.push(symbols.ravel(), rows, range_coder.compile_tables(tables))
   payload = encoder.finish()
   return _check_of(symbols, payload).to_bytes(_CHECK, "little") + payload
 
@@ -62,29 +64,34 @@ def pack(
 def unpack(
   coder: ModuleType,
   tables: AnyTables,
-  data: bytes,
+  data: Any,
   rows: Rows,
+  shape: tuple[int, ...],
   *,
   corrected: bool,
-) -> Int[np.ndarray, "n"]:
+) -> Int[np.ndarray, "*shape"]:
   """Inverse of `pack`, given this device's rows.
 
   Raises:
-    JaxlicError: If the bytes are damaged, or of other tables, another coder,
-      another shape or another prediction. The check misses one in 2^32.
+    JaxlicError: If the bytes are damaged or of another shape, or of tables, a
+      coder or rows that give other symbols. The check misses one in 2^32.
   """
-  if len(data) < _CHECK:
+  is_bytes = isinstance(data, bytes | bytearray)
+  if not is_bytes or len(data) < _CHECK:
+    found = len(data) if is_bytes else type(data)
     raise JaxlicError(
-      f"compressed data have {_CHECK} bytes or more, got {len(data)}; give "
-      "those of compress"
+      f"compressed data have {_CHECK} bytes or more, got {found}; give those "
+      "of compress"
     )
-  expected, payload = int.from_bytes(data[:_CHECK], "little"), data[_CHECK:]
+  expected = int.from_bytes(data[:_CHECK], "little")
+  payload = bytes(data[_CHECK:])
   decoder = coder.Decoder(payload)
   if corrected:
     rows = row_corrections.correct(
       rows, row_corrections.pop(decoder, rows.shape)
     )
   symbols = decoder.pop(rows, range_coder.compile_tables(tables))
+  symbols = symbols.reshape(shape)
   if _check_of(symbols, payload) != expected:
     raise JaxlicError(
       "the symbols do not match their check: the data are damaged, or were "
@@ -94,5 +101,6 @@ def unpack(
   return symbols
 
 
-def _check_of(symbols: Int[np.ndarray, "n"], payload: bytes) -> int:
-  return zlib.crc32(payload, range_coder.check([symbols]))
+def _check_of(symbols: Int[np.ndarray, "*shape"], payload: bytes) -> int:
+  shape = np.array(symbols.shape, "<i8").tobytes()
+  return zlib.crc32(payload, zlib.crc32(shape, range_coder.check([symbols])))

@@ -202,3 +202,10 @@ def test_arrays_of_any_rank_have_the_same_bits():
   np.testing.assert_array_equal(other[:, :, 0], whole)
   np.testing.assert_allclose(bits(params, y[0, 0]), whole[0, 0], rtol=1e-6)
   assert model.bits(params, y[:0]).shape == (0, 5, 3)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_every_function_of_a_model_tells_what_it_returns(name):
+  model = MAKERS[name]()
+  for function in ("bits", "quantize", "freeze", "compress", "decompress"):
+    assert getattr(model, function).__doc__.startswith("Returns "), function

@@ -1,4 +1,5 @@
 import pickle
+import zlib
 
 import jax
 import jax.numpy as jnp
@@ -108,7 +109,11 @@ def test_bytes_are_a_check_and_the_documented_payload():
   row_corrections.push(encoder, rows, np.zeros(rows.shape, bool))
   models = range_coder.compile_tables(tables.tables)
   encoder.push(symbols.ravel(), rows, models)
-  assert data[4:] == encoder.finish()
+  payload = encoder.finish()
+  assert data[4:] == payload
+  parts = symbols.astype("<i4"), np.array(SHAPE, "<i8")
+  check = zlib.crc32(b"".join(part.tobytes() for part in parts) + payload)
+  assert data[:4] == check.to_bytes(4, "little")
 
 
 def test_another_device_s_scales_are_corrected():
@@ -212,6 +217,14 @@ def test_another_coder_scale_or_shape_is_an_error():
     model.decompress(tables, data, scales=2 * known["scales"])
   with pytest.raises(JaxlicError, match=match):
     model.decompress(tables, data, scales=known["scales"][:1])
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 2, 3), (40, 3), (1, *SHAPE)])
+def test_the_same_elements_in_another_shape_are_an_error(shape):
+  model, (_, tables) = MAKERS["bottleneck"](), frozen("bottleneck")
+  data = model.compress(tables, latent("bottleneck", SHAPE))
+  with pytest.raises(JaxlicError, match="other tables, another coder, shape"):
+    model.decompress(tables, data, shape)
 
 
 def test_a_transfer_guard_does_not_matter():

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from jaxlic import entropy
+from jaxlic.entropy import arguments
 from jaxlic.errors import JaxlicError
 from tests.entropy.entropy_models import MAKERS, frozen, prediction
 
@@ -10,15 +11,25 @@ Y = np.zeros((2, 3), np.float32)
 ONES = np.ones((2, 3), np.float32)
 
 MADE = [
-  (lambda: entropy.bottleneck(0), r"channels are integers from 1 up, got \[0"),
+  (lambda: entropy.bottleneck(0), "channels are an integer from 1 up, got 0"),
+  (lambda: entropy.bottleneck(True), "from 1 up, got True; give that of y's"),
   (lambda: entropy.bottleneck(3, filters=(3, 0)), r"filters are .*\(3, 0\)"),
   (lambda: entropy.bottleneck(3, init_scale=0), "init_scale is within 0.001"),
   (lambda: entropy.bottleneck(3, tail_mass=0.5), "tail_mass is .* got 0.5"),
   (lambda: entropy.gaussian([2.0, 1.0]), "scales of a table are above 0"),
+  (
+    lambda: entropy.gaussian("wide"),
+    "scale table is a list of numbers, got 'w",
+  ),
+  (lambda: entropy.gaussian([1, [2]]), r"list of numbers, got \[1, \[2\]\]; "),
   (lambda: entropy.gaussian([]), "has 1 to 256 scales"),
   (lambda: entropy.asymmetric([-1.0]), "scales of a table are above 0"),
   (lambda: entropy.gaussian(tail_mass=float("nan")), "got nan; choose one"),
   (lambda: entropy.mixture(coder="huffman"), "range or ans, got 'huffman'"),
+  # Of types that no annotation has.
+  (lambda: arguments.check_channels("3"), "from 1 up, got '3'; give that of"),
+  (lambda: arguments.check_filters(3), "a tuple of integers from 1 up, got 3;"),
+  (lambda: arguments.check_tail("0.1"), "tail_mass is within .* got '0.1'; "),
 ]
 
 
@@ -106,6 +117,16 @@ def test_parameters_of_another_model_are_refused():
     entropy.bottleneck(4).bits(params, np.zeros((1, 4)))
   with pytest.raises(JaxlicError, match=r"this Gaussian, got .* \[\(3,\)\]"):
     entropy.gaussian().freeze(params)
+  with pytest.raises(JaxlicError, match="a dictionary, got Frozen; give that"):
+    entropy.bottleneck(3).bits(frozen("bottleneck")[1], Y)
+
+
+@pytest.mark.parametrize("data", [None, "bytes", [0] * 8])
+def test_what_is_no_bytes_is_refused(data):
+  match = f"4 bytes or more, got <class '{type(data).__name__}'>; give those"
+  model, (_, tables) = MAKERS["bottleneck"](), frozen("bottleneck")
+  with pytest.raises(JaxlicError, match=match):
+    model.decompress(tables, data, (1, 3))
 
 
 def test_bytes_are_not_made_of_traced_arrays():
