@@ -87,8 +87,8 @@ def _freeze(kind: Kind, params: Params) -> Frozen:
   Raises:
     JaxlicError: If a channel's density is too wide for a table.
   """
-  arrays.on_host("freeze", params)
   kinds.check_params(kind, params)
+  arrays.on_host("freeze", params)
   median = _median(params)
   return Frozen(
     kind.density.freeze({kinds.NAME: params}),
@@ -103,7 +103,8 @@ def _compress(
 
   Raises:
     JaxlicError: If arrays are missing, traced, too large or of other shapes,
-      values are not finite, or tables are of another model.
+      values are not finite, a prediction is NaN, or tables are of another
+      model.
   """
   arrays.on_host("compress", {"y": y} | prediction)
   kinds.check_tables(kind, frozen)
@@ -113,6 +114,7 @@ def _compress(
   means = _means(kind, known, shape)
   symbols = np.asarray(_quantize(kind)(y, "symbols", means=means))
   _check_values(y, means, symbols)
+  _check_prediction(prediction)
   near_edge = kind.density.near_edge
   return payloads.pack(
     coder,
@@ -192,6 +194,16 @@ def _means(kind: Kind, known: Known, shape: arrays.Shape) -> Array | None:
 def _listed(array: Array) -> np.ndarray:
   """From [1 1 n c ...] to [m ...]."""
   return np.asarray(array).reshape(-1, *array.shape[4:])
+
+
+def _check_prediction(prediction: dict[str, Any]) -> None:
+  for name, array in prediction.items():
+    # The logit of what has no weight may be -inf.
+    count = 0 if array is None else np.isnan(array).sum()
+    if count:
+      raise JaxlicError(
+        f"{name} are numbers, got {count} that are NaN; mend what predicts them"
+      )
 
 
 def _check_values(y: Array, means: Array | None, symbols: np.ndarray) -> None:

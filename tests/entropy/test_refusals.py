@@ -100,6 +100,31 @@ def test_values_that_are_no_symbols_are_refused(value):
     model.compress(tables, Y, scales=ONES, means=np.full((2, 3), value))
 
 
+@pytest.mark.parametrize(
+  ("name", "part"),
+  [
+    ("gaussian", "scales"),
+    ("asymmetric", "scales"),
+    ("mixture", "means"),
+    ("mixture", "logits"),
+  ],
+)
+def test_a_prediction_that_is_no_number_is_refused(name, part):
+  known = prediction(name, (2, 3))
+  known[part][1, 2] = np.nan
+  match = f"{part} are numbers, got [123] that are NaN; mend"
+  with pytest.raises(JaxlicError, match=match):
+    MAKERS[name]().compress(frozen(name)[1], Y, **known)
+
+
+def test_a_component_of_a_mixture_may_have_no_weight():
+  known = prediction("mixture", (2, 3))
+  known["logits"][..., 1] = -np.inf
+  model, (_, tables) = MAKERS["mixture"](), frozen("mixture")
+  data = model.compress(tables, Y, **known)
+  np.testing.assert_array_equal(model.decompress(tables, data, **known), Y)
+
+
 def test_tables_of_another_model_are_refused():
   y, known = Y, {"scales": ONES}
   for other in ("bottleneck", "gaussian of a table", "asymmetric", "mixture"):
@@ -119,6 +144,8 @@ def test_parameters_of_another_model_are_refused():
     entropy.gaussian().freeze(params)
   with pytest.raises(JaxlicError, match="a dictionary, got Frozen; give that"):
     entropy.bottleneck(3).bits(frozen("bottleneck")[1], Y)
+  with pytest.raises(JaxlicError, match="a dictionary, got NoneType; give"):
+    entropy.bottleneck(3).freeze(None)
 
 
 @pytest.mark.parametrize("data", [None, "bytes", [0] * 8])
