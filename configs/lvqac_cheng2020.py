@@ -17,5 +17,5 @@ from jaxlic.training import recipes
 def get_config(size: str = "published") -> default.ConfigDict:
   """Returns every field that differs from the paper's recipe."""
   config = recipes.lvqac("lvqac-cheng2020")
-  config.model = recipes.without(config.model, "latent", "norm")
+  config.model = recipes.without(config.model, "latent")
   return default.flags(config, size, width=6)

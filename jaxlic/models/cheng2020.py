@@ -20,7 +20,8 @@ References:
 """
 
 import functools
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -28,7 +29,7 @@ from jaxtyping import Array, Float
 from jaxlic.densities import gaussian, mixture
 from jaxlic.densities.mixture import Mixture
 from jaxlic.errors import JaxlicError
-from jaxlic.models.parts import context, options, precision
+from jaxlic.models.parts import context, normalization, options, precision
 from jaxlic.models.parts.published import check_quality, model_spec
 from jaxlic.models.parts.skeleton import (
   Transforms,
@@ -53,6 +54,7 @@ def make(
   attention: options.Flag = False,
   components: options.Count = 1,
   order: options.Order = "raster",
+  norm: options.Norm = "sqrt",
   surrogate: options.Surrogate = "noise",
   dtype: options.Precision = "float32",
   name: options.Word = "cheng2020-anchor",
@@ -66,13 +68,15 @@ def make(
     components: Of the mixture of Gaussians that predicts a latent: 1, or the
       paper's 3.
     order: "raster", or "checkerboard" (He 2021); see models/parts/context.py.
+    norm: The form of the divisive normalization, a preset's name or changes of
+      one, see nn/gdn.py.
     surrogate: What stands for rounding in training, see quantize/surrogates.py.
     dtype: What the convolutions compute in, see nn/__init__.py.
     name: The model's name.
 
   Raises:
-    JaxlicError: If there is no such quality, order, surrogate or dtype, or no
-      component.
+    JaxlicError: If there is no such quality, order, norm, surrogate or dtype, or
+      no component.
   """
   if components < 1:
     raise JaxlicError(
@@ -99,17 +103,20 @@ def make(
   density = mixture.make() if mixed else gaussian.by_scale()
   return hyperprior(
     model_spec(name, quality),
-    networks(width, attention, dtype),
+    networks(width, attention, norm, dtype),
     quantizer,
     [code_in_order(width, y_quantizer, density, model)],
   )
 
 
-def networks(width: int, attention: bool, dtype: str) -> Transforms:
+def networks(
+  width: int, attention: bool, norm: str | Mapping[str, Any], dtype: str
+) -> Transforms:
   """Returns the transforms of images and of y, all of one width."""
+  form = normalization.form(norm)
   return transforms(
-    cheng_networks.Analysis(width, attention, dtype),
-    cheng_networks.Synthesis(width, attention, dtype),
+    cheng_networks.Analysis(width, attention, dtype, form),
+    cheng_networks.Synthesis(width, attention, dtype, form),
     cheng_networks.HyperAnalysis(width, dtype),
     cheng_networks.HyperSynthesis(width, dtype),
     latent=width,

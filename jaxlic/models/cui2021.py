@@ -30,7 +30,13 @@ from jaxtyping import Array, Float
 
 from jaxlic.densities import asymmetric
 from jaxlic.models import gained
-from jaxlic.models.parts import context, gain_units, options, precision
+from jaxlic.models.parts import (
+  context,
+  gain_units,
+  normalization,
+  options,
+  precision,
+)
 from jaxlic.models.parts.published import STRIDE
 from jaxlic.models.parts.skeleton import (
   code_in_order,
@@ -52,6 +58,7 @@ def make(
   ms_ssim_lambdas: options.Weights = gained.CUI2021_MS_SSIM,
   hyper_input: options.HyperInput = "gained",
   surrogate: options.Surrogate = "universal",
+  norm: options.Norm = "sqrt",
   dtype: options.Precision = "float32",
   name: options.Word = "cui2021",
 ) -> Model:
@@ -63,14 +70,17 @@ def make(
     ms_ssim_lambdas: Likewise, of 1 - MS-SSIM; see gained.py for their unit.
     hyper_input: What the hyper analysis sees, "gained" or "ungained" y.
     surrogate: What stands for rounding in training, see quantize/surrogates.py.
+    norm: The form of the divisive normalization, a preset's name or changes of
+      one, see nn/gdn.py.
     dtype: What the convolutions compute in, see nn/__init__.py.
     name: The model's name.
 
   Raises:
-    JaxlicError: If there is no such surrogate, dtype or input of the hyper
-      analysis, there are less than two levels, or lambdas do not ascend.
+    JaxlicError: If there is no such surrogate, norm, dtype or input of the
+      hyper analysis, there are less than two levels, or lambdas do not ascend.
   """
   dtype, quantizer = precision.checked(dtype), surrogates.make(surrogate)
+  form = normalization.form(norm)
   model = context.refined_by(
     networks.Refinement(width, dtype),
     width,
@@ -81,8 +91,8 @@ def make(
   backbone = hyperprior(
     ModelSpec(name, STRIDE),
     transforms(
-      networks.Analysis(width, dtype),
-      networks.Synthesis(width, dtype),
+      networks.Analysis(width, dtype, form),
+      networks.Synthesis(width, dtype, form),
       cheng_networks.HyperAnalysis(width, dtype),
       cheng_networks.HyperSynthesis(width, dtype),
       latent=width,

@@ -108,6 +108,7 @@ def make_cheng(
   companding: Companding = "sent",
   order: options.Order = "raster",
   surrogate: Surrogate = "softmax",
+  norm: options.Norm = "sqrt",
 ) -> Model:
   """Returns LVQAC around Cheng 2020 without attention, with one Gaussian.
 
@@ -118,7 +119,7 @@ def make_cheng(
     width = widths[quality >= CHENG_WIDE_FROM]
   return _make(
     _spec(name, quality),
-    cheng2020.networks(width, False, precision.checked(dtype)),
+    cheng2020.networks(width, False, norm, precision.checked(dtype)),
     lattice=lattice,
     block=block,
     coset=coset,

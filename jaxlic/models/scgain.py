@@ -31,7 +31,14 @@ from jaxtyping import Array, Float
 
 from jaxlic.densities import factorized, gaussian
 from jaxlic.models import gained
-from jaxlic.models.parts import cells, gain_units, options, precision, stages
+from jaxlic.models.parts import (
+  cells,
+  gain_units,
+  normalization,
+  options,
+  precision,
+  stages,
+)
 from jaxlic.models.parts.net import init_of
 from jaxlic.models.parts.published import HYPER_STRIDE, STRIDE
 from jaxlic.models.parts.skeleton import Transforms, build, transforms
@@ -61,6 +68,7 @@ def make(
   lambdas: options.Weights = gained.GAINED_VAE,
   hyper_input: options.HyperInput = "gained",
   surrogate: options.Surrogate = "noise",
+  norm: options.Norm = "sqrt",
   dtype: options.Precision = "float32",
   name: options.Word = "scgain",
 ) -> Model:
@@ -73,17 +81,19 @@ def make(
     lambdas: The weight of the distortion at each level, ascending.
     hyper_input: What the hyper analysis sees, "gained" or "ungained" y.
     surrogate: What stands for rounding in training, see quantize/surrogates.py.
+    norm: The form of the divisive normalization, a preset's name or changes of
+      one, see nn/gdn.py.
     dtype: What the convolutions compute in, see nn/__init__.py.
     name: The model's name.
 
   Raises:
-    JaxlicError: If there is no such surrogate, dtype or input of the hyper
-      analysis, there are less than two levels, or lambdas do not ascend.
+    JaxlicError: If there is no such surrogate, norm, dtype or input of the
+      hyper analysis, there are less than two levels, or lambdas do not ascend.
   """
-  dtype = precision.checked(dtype)
+  dtype, form = precision.checked(dtype), normalization.form(norm)
   nets = transforms(
-    networks.Analysis(width, latent, hidden, dtype),
-    networks.Synthesis(width, hidden, dtype),
+    networks.Analysis(width, latent, hidden, dtype, form),
+    networks.Synthesis(width, hidden, dtype, form),
     hyper_networks.HyperAnalysis(width, dtype),
     hyper_networks.HyperSynthesis(latent, dtype),
     latent=latent,

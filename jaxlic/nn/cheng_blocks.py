@@ -22,8 +22,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxlic.nn import convolutions
-from jaxlic.nn.gdn import GDN
+from jaxlic.nn import convolutions, gdn
 
 
 class ResidualBlock(nn.Module):
@@ -47,12 +46,13 @@ class DownBlock(nn.Module):
 
   features: int
   dtype: DTypeLike = jnp.float32
+  norm: gdn.Constants = gdn.PRESETS["sqrt"]
 
   @nn.compact
   def __call__(self, x: Float[Array, "b H W c"]) -> Float[Array, "b h w d"]:
     conv = functools.partial(convolutions.conv, self.features, dtype=self.dtype)
     inner = nn.leaky_relu(conv(3, 2, name="conv0")(x))
-    inner = GDN(name="gdn")(conv(3, name="conv1")(inner))
+    inner = gdn.GDN(norm=self.norm, name="gdn")(conv(3, name="conv1")(inner))
     return conv(1, 2, name="skip")(x) + inner
 
 
@@ -61,6 +61,7 @@ class UpBlock(nn.Module):
 
   features: int
   dtype: DTypeLike = jnp.float32
+  norm: gdn.Constants = gdn.PRESETS["sqrt"]
 
   @nn.compact
   def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b H W d"]:
@@ -69,4 +70,5 @@ class UpBlock(nn.Module):
     )
     conv = convolutions.conv(self.features, 3, dtype=self.dtype, name="conv")
     inner = conv(nn.leaky_relu(up_conv(name="up")(x)))
-    return up_conv(name="skip")(x) + GDN(inverse=True, name="gdn")(inner)
+    inner = gdn.GDN(inverse=True, norm=self.norm, name="gdn")(inner)
+    return up_conv(name="skip")(x) + inner

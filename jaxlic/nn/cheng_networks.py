@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxlic.nn import convolutions
+from jaxlic.nn import convolutions, gdn
 from jaxlic.nn.attention import Attention
 from jaxlic.nn.cheng_blocks import DownBlock, ResidualBlock, UpBlock
 
@@ -29,11 +29,12 @@ class Analysis(nn.Module):
   width: int
   attention: bool = False
   dtype: DTypeLike = jnp.float32
+  norm: gdn.Constants = gdn.PRESETS["sqrt"]
 
   @nn.compact
   def __call__(self, x: Float[Array, "b H W 3"]) -> Float[Array, "b h w c"]:
     for k in range(3):
-      x = DownBlock(self.width, self.dtype, name=f"down{k}")(x)
+      x = DownBlock(self.width, self.dtype, self.norm, name=f"down{k}")(x)
       if k == 1 and self.attention:
         x = Attention(self.dtype, name="attention0")(x)
       x = ResidualBlock(self.width, self.dtype, name=f"block{k}")(x)
@@ -47,6 +48,7 @@ class Synthesis(nn.Module):
   width: int
   attention: bool = False
   dtype: DTypeLike = jnp.float32
+  norm: gdn.Constants = gdn.PRESETS["sqrt"]
 
   @nn.compact
   def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b H W 3"]:
@@ -54,7 +56,7 @@ class Synthesis(nn.Module):
       x = Attention(self.dtype, name="attention0")(x)
     for k in range(3):
       x = ResidualBlock(self.width, self.dtype, name=f"block{k}")(x)
-      x = UpBlock(self.width, self.dtype, name=f"up{k}")(x)
+      x = UpBlock(self.width, self.dtype, self.norm, name=f"up{k}")(x)
       if k == 1 and self.attention:
         x = Attention(self.dtype, name="attention1")(x)
     x = ResidualBlock(self.width, self.dtype, name="block3")(x)

@@ -14,9 +14,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
-from jaxlic.nn import convolutions, neighbours
+from jaxlic.nn import convolutions, gdn, neighbours
 from jaxlic.nn.attention import Attention
-from jaxlic.nn.gdn import GDN
 
 SIDES = (3, 5, 7)  # of the context's windows
 TAPS = neighbours.raster_taps(max(SIDES))
@@ -33,6 +32,7 @@ class Analysis(nn.Module):
 
   width: int
   dtype: DTypeLike = jnp.float32
+  norm: gdn.Constants = gdn.PRESETS["sqrt"]
 
   @nn.compact
   def __call__(self, x: Float[Array, "b H W 3"]) -> Float[Array, "b h w c"]:
@@ -40,7 +40,7 @@ class Analysis(nn.Module):
       x = convolutions.conv(
         self.width, 3, 2, dtype=self.dtype, name=f"conv{k}"
       )(x)
-      x = GDN(name=f"gdn{k}")(x)
+      x = gdn.GDN(norm=self.norm, name=f"gdn{k}")(x)
       if k == 1:
         x = Attention(self.dtype, name="attention0")(x)
     x = convolutions.conv(self.width, 3, 2, name="conv3")(x)
@@ -52,6 +52,7 @@ class Synthesis(nn.Module):
 
   width: int
   dtype: DTypeLike = jnp.float32
+  norm: gdn.Constants = gdn.PRESETS["sqrt"]
 
   @nn.compact
   def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b H W 3"]:
@@ -59,7 +60,7 @@ class Synthesis(nn.Module):
     x = Attention(self.dtype, name="attention0")(x)
     for k in range(3):
       x = up_conv(self.width, name=f"conv{k}")(x)
-      x = GDN(inverse=True, name=f"gdn{k}")(x)
+      x = gdn.GDN(inverse=True, norm=self.norm, name=f"gdn{k}")(x)
       if k == 1:
         x = Attention(self.dtype, name="attention1")(x)
     return convolutions.SubpixelConv(3, name="conv3")(x)

@@ -13,8 +13,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxlic.nn import convolutions
-from jaxlic.nn.gdn import GDN
+from jaxlic.nn import convolutions, gdn
 from jaxlic.nn.modulation import Modulation
 
 
@@ -25,6 +24,7 @@ class Analysis(nn.Module):
   latent: int
   hidden: int
   dtype: DTypeLike = jnp.float32
+  norm: gdn.Constants = gdn.PRESETS["sqrt"]
 
   @nn.compact
   def __call__(self, x: Float[Array, "b H W 4"]) -> Float[Array, "b h w c"]:
@@ -38,7 +38,7 @@ class Analysis(nn.Module):
         down = conv(self.hidden, 3, 2, name=f"map{k + 2}")
         condition = down(nn.leaky_relu(condition))
       x = conv(self.width, 5, 2, name=f"conv{k}")(x)
-      x = GDN(name=f"gdn{k}")(x)
+      x = gdn.GDN(norm=self.norm, name=f"gdn{k}")(x)
       x = Modulation(self.hidden, self.dtype, name=f"modulation{k}")(
         x, condition
       )
@@ -51,6 +51,7 @@ class Synthesis(nn.Module):
   width: int
   hidden: int
   dtype: DTypeLike = jnp.float32
+  norm: gdn.Constants = gdn.PRESETS["sqrt"]
 
   @nn.compact
   def __call__(
@@ -71,6 +72,6 @@ class Synthesis(nn.Module):
         nn.leaky_relu(condition)
       )
       x = up_conv(self.width, name=f"conv{k}")(x)
-      x = GDN(inverse=True, name=f"gdn{k}")(x)
+      x = gdn.GDN(inverse=True, norm=self.norm, name=f"gdn{k}")(x)
       x = modulate(name=f"modulation{k + 1}")(x, condition)
     return convolutions.UpConv(3, name="conv3")(x)
