@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxlic.codec import batches, inputs, ordered, traceable
@@ -91,9 +92,9 @@ def reconstruct(
   model: Model,
   compiled: Compiled,
   params: Params,
-  symbols: dict[str, Coded],
+  symbols: batches.Symbols,
   quality: batches.Levels,
-  size: tuple[int, int],
+  size: batches.Size,
 ) -> Float[Array, "b H W 3"]:
   """Returns the images of symbols, values in [0, 1].
 
@@ -124,8 +125,15 @@ def evaluate(
   quality: Any,
   quality_map: Any = None,
 ) -> Outcome:
-  """Returns `reconstruct` of `quantize` of one image, and bits, as arrays."""
-  quality = jnp.asarray(quality)[None]
+  """Returns `reconstruct` of `quantize` of one image, and bits, as arrays.
+
+  Raises:
+    JaxlicError: As `quantize`.
+  """
+  inputs.check_image(image)
+  # What is not traced stays so, and is judged.
+  traced = isinstance(quality, jax.core.Tracer)
+  quality = quality[None] if traced else np.asarray(quality)[None]
   quality_map = None if quality_map is None else jnp.asarray(quality_map)[None]
   images = jnp.asarray(image)[None]
   level = batches.check_images(model.spec, images, quality, quality_map)

@@ -20,6 +20,9 @@ Images = Any  # [b H W 3]
 Levels = Any  # [b]
 Keys = Any  # [b]
 Maps = Any  # [b H W]
+Qualities = Any  # a Quality, of levels [b]
+Symbols = Any  # {stage name: Coded}
+Size = Any  # (H, W)
 
 
 def levels(spec: ModelSpec, quality: Levels, count: int) -> Float[Array, "b"]:
@@ -33,10 +36,10 @@ def levels(spec: ModelSpec, quality: Levels, count: int) -> Float[Array, "b"]:
   """
   if quality is None:
     return jnp.zeros(count)
-  if jnp.shape(quality) != (count,):
+  if np.shape(quality) != (count,):
     raise JaxlicError(
       f"each of {count} images has a quality, an array [{count}], got "
-      f"{_told(quality)}; write jnp.full({count}, quality) for one of all"
+      f"{inputs.told(quality)}; write jnp.full({count}, quality) for one of all"
     )
   if isinstance(quality, jax.core.Tracer):
     steps = container.QUALITY_STEPS
@@ -64,22 +67,22 @@ def check_images(
   inputs.check_area(spec, height, width)
   if quality_map is not None:
     inputs.check_takes_map(spec)
-    if jnp.shape(quality_map) != (count, height, width):
+    if np.shape(quality_map) != (count, height, width):
       raise JaxlicError(
         f"quality maps have a number per pixel, {[count, height, width]}, got "
-        f"{_told(quality_map)}; resize them"
+        f"{inputs.told(quality_map)}; resize them"
       )
   return levels(spec, quality, count)
 
 
-def check_symbols(
-  model: Model, symbols: dict[str, Coded], size: tuple[int, int]
-) -> None:
+def check_symbols(model: Model, symbols: Symbols, size: Size) -> None:
   """Checks symbols against the size of images that is claimed.
 
   Raises:
-    JaxlicError: If a stage is missing, or has other positions.
+    JaxlicError: If the size is no pair, a stage is missing, holds no integers,
+      or has other positions or as many images as no other.
   """
+  _check_size(size)
   inputs.check_area(model.spec, *size)
   names = [stage.spec.name for stage in model.stages]
   if set(symbols) != set(names):
@@ -87,6 +90,8 @@ def check_symbols(
       f"{model.spec.name} has symbols of {', '.join(names)}, got "
       f"{', '.join(symbols) or 'none'}; give what quantize or pop returns"
     )
+  for name in names:
+    _check_integers(name, symbols[name])
   for stage in model.stages:
     if stage.spec.stride is None:
       continue
@@ -98,10 +103,16 @@ def check_symbols(
         f"{stage.spec.name}, got {positions}; give the size of the images that "
         "were quantized"
       )
+  counts = {len(symbols[name].symbols): name for name in names}
+  if len(counts) > 1:
+    told = " and ".join(f"{n} of {name}" for n, name in counts.items())
+    raise JaxlicError(
+      f"symbols are of one batch, got {told}; give all that quantize returns"
+    )
 
 
 def check_batch(
-  spec: ModelSpec, images: Images, quality: Quality, keys: Keys
+  spec: ModelSpec, images: Images, quality: Qualities, keys: Keys
 ) -> None:
   """Checks what training is given.
 
@@ -115,30 +126,51 @@ def check_batch(
       f"sides are multiples of {spec.name}'s stride, {spec.stride}, got "
       f"{height} x {width}; crop them, or evaluate, which takes any size"
     )
-  if jnp.shape(quality.level) != (count,):
+  level = quality.level if isinstance(quality, Quality) else quality
+  if level is quality or np.shape(level) != (count,):
     raise JaxlicError(
       f"each of {count} images has a level, Quality of an array [{count}], got "
-      f"{_told(quality.level)}; write Quality(jnp.full({count}, level))"
+      f"{inputs.told(level)}; write Quality(jnp.full({count}, level))"
     )
-  if jnp.shape(keys)[:1] != (count,):
+  if _keys_shape(keys) != (count,):
     raise JaxlicError(
       f"each of {count} images has a key, an array [{count}], got "
-      f"{_told(keys)}; write jax.random.split(key, {count})"
+      f"{inputs.told(keys)}; write jax.random.split(key, {count})"
     )
 
 
 def _batch_shape(images: Images) -> tuple[int, int, int]:
-  shape = jnp.shape(images)
-  floats = jnp.issubdtype(images.dtype, jnp.floating)
+  shape = np.shape(images)
+  floats = jnp.issubdtype(_dtype(images), jnp.floating)
   if len(shape) != 4 or shape[3] != 3 or not shape[0] or not floats:
     raise JaxlicError(
-      f"images are floats in [0, 1], [b H W 3], got {_told(images)}; give one "
-      "as image[None], and 8 bits divided by 255"
+      f"images are floats in [0, 1], [b H W 3], got {inputs.told(images)}; "
+      "give one as image[None], and 8 bits divided by 255"
     )
   return shape[:3]
 
 
-def _told(array: Any) -> str:
-  """The type and shape of an array, or of a number."""
-  kind = getattr(array, "dtype", type(array).__name__)
-  return f"{kind} {list(jnp.shape(array))}"
+def _keys_shape(keys: Keys) -> tuple[int, ...]:
+  """The shape of keys, of which those of the older form have an axis more."""
+  typed = jnp.issubdtype(_dtype(keys), jax.dtypes.prng_key)
+  return np.shape(keys) if typed else np.shape(keys)[:-1]
+
+
+def _check_size(size: Size) -> None:
+  whole = [isinstance(side, int | np.integer) for side in np.ravel(size)]
+  if np.shape(size) != (2,) or not all(whole):
+    raise JaxlicError(f"a size is (H, W), got {size}; write images.shape[1:3]")
+
+
+def _check_integers(name: str, coded: Any) -> None:
+  held = coded.symbols if isinstance(coded, Coded) else coded
+  if held is coded or not jnp.issubdtype(_dtype(held), jnp.integer):
+    raise JaxlicError(
+      f"symbols are Coded of integers, {name} has {inputs.told(held)}; give "
+      "those of quantize or pop"
+    )
+
+
+def _dtype(array: Any) -> Any:
+  """That of an array; of what is none, that of objects."""
+  return getattr(array, "dtype", np.dtype(object))

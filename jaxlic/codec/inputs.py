@@ -14,8 +14,9 @@ from jaxlic.types import Grid, ModelSpec, Quality
 # Whole blocks of the largest images, and of strips that are mostly padding.
 MAX_AREA = container.MAX_PIXELS + 2**22
 
-Image = Float[Array, "H W 3"] | Float[np.ndarray, "H W 3"]
-Map = Any  # [H W], checked with a line that says what to do
+# They are checked with a line that says what to do.
+Image = Any  # floats [H W 3]
+Map = Any  # [H W]
 
 
 def grid(spec: ModelSpec, height: int, width: int) -> Grid:
@@ -46,9 +47,10 @@ def padded(
   They are so many that blocks are whole.
 
   Raises:
-    JaxlicError: If the image is too large, a value is out of its range, or the
-      map is not of the image's size, or the model takes none.
+    JaxlicError: If it is no image or too large, a value is out of its range, or
+      the map is not of the image's size, or the model takes none.
   """
+  check_image(image)
   height, width = image.shape[:2]
   check_area(spec, height, width)
   image = np.asarray(image, np.float32)
@@ -91,6 +93,26 @@ def checked_quality(spec: ModelSpec, quality: float) -> float:
       f"quality is a number from 0 to {top} for {spec.name}, got {quality}"
     )
   return container.quantize_quality(float(quality))
+
+
+def check_image(image: Any) -> None:
+  """Checks the shape of an image.
+
+  Raises:
+    JaxlicError: If it is no [H W 3].
+  """
+  shape = np.shape(image)
+  if len(shape) != 3 or shape[2] != 3:
+    raise JaxlicError(
+      f"an image is [H W 3], got {told(image)}; take one of a batch, and "
+      "convert others to RGB"
+    )
+
+
+def told(array: Any) -> str:
+  """Returns the type and shape of an array, or of a number, for errors."""
+  kind = getattr(array, "dtype", type(array).__name__)
+  return f"{kind} {list(np.shape(array))}"
 
 
 def check_area(spec: ModelSpec, height: int, width: int) -> None:

@@ -111,9 +111,9 @@ def read(
 def push(
   model: Model,
   tables: dict[str, AnyTables],
-  symbols: dict[str, Coded],
+  symbols: batches.Symbols,
   quality: batches.Levels,
-  size: tuple[int, int],
+  size: batches.Size,
 ) -> list[Payload]:
   """Returns the payload of each image of a batch.
 

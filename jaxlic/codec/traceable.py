@@ -65,7 +65,7 @@ def apply(
   model: Model,
   params: Params,
   images: batches.Images,
-  quality: Quality,
+  quality: batches.Qualities,
   keys: batches.Keys,
   temperature: float | Float[Array, ""] = 1.0,
 ) -> Outcome:

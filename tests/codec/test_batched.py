@@ -183,9 +183,17 @@ def _arguments(built, params):
     ({"images": np.zeros((2, 60, 64, 3), "f4")}, "multiples of .* 60 x 64; cr"),
     ({"images": np.zeros((64, 64, 3), "f4")}, r"\[b H W 3\], got float32 \["),
     ({"images": np.zeros((2, 64, 64, 3), "u1")}, "got uint8 .* divided by 255"),
+    ({"images": [[[[0.0]]]]}, r"\[b H W 3\], got list \["),
     ({"quality": Quality(0.0)}, r"has a level, .* got float \[\]; write Qual"),
+    ({"quality": 0.0}, r"has a level, .* got float \[\]; write Quality"),
+    ({"quality": np.zeros(2, "f4")}, r"a level, Quality of .* got float32 \[2"),
     ({"quality": Quality(np.zeros(3, "f4"))}, r"got float32 \[3\]; write"),
     ({"keys": jax.random.key(0)}, r"has a key, .* write jax.random.split\(key"),
+    # As long as a batch of two.
+    (
+      {"keys": jax.random.PRNGKey(0)},
+      r"has a key, .*, got uint32 \[2\]; write",
+    ),
   ],
 )
 def test_apply_says_what_a_batch_lacks(change, words):
@@ -237,6 +245,57 @@ def test_symbols_of_another_size_are_refused():
       built.reconstruct(params, symbols, None, size)
   with pytest.raises(JaxlicError, match="symbols of z, y, got z; give"):
     built.reconstruct(params, {"z": symbols["z"]}, None, (64, 64))
+
+
+@pytest.mark.parametrize(
+  ("changed", "match"),
+  [
+    (
+      np.zeros((1, 4, 4, 8), np.int32),
+      r"Coded of integers, y has int32 \[1, 4",
+    ),
+    (
+      Coded(np.zeros((1, 4, 4, 8), "f4")),
+      "of integers, y has float32 .* of qu",
+    ),
+    (
+      Coded(np.zeros((2, 4, 4, 8), np.int32)),
+      "of one batch, got 1 of z and 2 of y",
+    ),
+  ],
+)
+def test_symbols_of_another_kind_or_batch_are_refused(changed, match):
+  _, built, params, tables = make_toy("mbt2018-mean")
+  symbols = built.quantize(params, np.zeros((1, 64, 64, 3), np.float32))
+  given = symbols | {"y": changed}
+  with pytest.raises(JaxlicError, match=match):
+    built.reconstruct(params, given, None, (64, 64))
+  with pytest.raises(JaxlicError, match=match):
+    built.push(tables, given, None, (64, 64))
+
+
+@pytest.mark.parametrize("size", [64, (64, 64, 3), (64.0, 64)])
+def test_a_size_is_two_whole_numbers(size):
+  _, built, params, _ = make_toy("mbt2018-mean")
+  symbols = built.quantize(params, np.zeros((1, 64, 64, 3), np.float32))
+  with pytest.raises(JaxlicError, match=r"a size is \(H, W\), got .*; write"):
+    built.reconstruct(params, symbols, None, size)
+
+
+@pytest.mark.parametrize("transform", [lambda function: function, jax.jit])
+def test_evaluation_says_that_it_takes_one_image(transform):
+  _, built, params, _ = make_toy("mbt2018-mean")
+  images = np.zeros((2, 8, 8, 3), np.float32)
+  match = r"an image is \[H W 3\], got float32 \[2, 8, 8, 3\]; take one of a b"
+  with pytest.raises(JaxlicError, match=match):
+    transform(built.evaluate)(params, images)
+
+
+def test_a_quality_that_is_not_traced_is_judged_where_others_are():
+  _, built, params, _ = make_toy("lapped")
+  shown = jax.jit(lambda image: built.evaluate(params, image, 9.0).image)
+  with pytest.raises(JaxlicError, match="quality is a number from 0 to 6"):
+    shown(np.zeros((8, 8, 3), np.float32))
 
 
 def test_what_was_popped_has_no_rows_to_push():
