@@ -189,11 +189,12 @@ def to_log(points: Sequence[Point]) -> str:
 
   References:
     mmSir, "GainedVAE", 2021, train/eval_gain.py, whose lines these are, with
-    more digits; there level 0 has the highest rate.
+    more digits, one space before the last and two before others; there level 0
+    has the highest rate, and lines of time and checkpoint come first.
   """
   return "".join(
     f"s+l = {_two_digits(point.quality)}  PSNR_AVE: {point.psnr_db:.3f}  "
-    f"MS-SSIM_AVE: {_or_nan(point.ms_ssim):.5f}  BPP_AVE: {point.bpp:.4f}  "
+    f"MS-SSIM_AVE: {_or_nan(point.ms_ssim):.5f}  BPP_AVE: {point.bpp:.4f} "
     f"Est_BPP_AVE: {point.estimated_bpp:.4f}\n"
     for point in points
   )

@@ -47,7 +47,7 @@ def test_eval_logs_a_line_per_quality_as_the_table_has_it(
     quality, bpp, estimated, psnr, *_ = row.split()
     shown = {"0.1": "0.10"}.get(quality, quality)
     assert line == (
-      f"s+l = {shown}  PSNR_AVE: {psnr}  MS-SSIM_AVE: nan  BPP_AVE: {bpp}  "
+      f"s+l = {shown}  PSNR_AVE: {psnr}  MS-SSIM_AVE: nan  BPP_AVE: {bpp} "
       f"Est_BPP_AVE: {estimated}"
     )
 

@@ -137,8 +137,8 @@ def test_a_log_has_a_line_per_point_in_the_form_of_gained_vae():
     point(quality=2.125, psnr_db=float("inf"), ms_ssim=None),
   ]
   assert sweep.to_log(points) == (
-    "s+l = 0.10  PSNR_AVE: 35.430  MS-SSIM_AVE: 0.98765  BPP_AVE: 1.0000  "
+    "s+l = 0.10  PSNR_AVE: 35.430  MS-SSIM_AVE: 0.98765  BPP_AVE: 1.0000 "
     "Est_BPP_AVE: 0.8781\n"
-    "s+l = 2.125  PSNR_AVE: inf  MS-SSIM_AVE: nan  BPP_AVE: 1.0000  "
+    "s+l = 2.125  PSNR_AVE: inf  MS-SSIM_AVE: nan  BPP_AVE: 1.0000 "
     "Est_BPP_AVE: 0.9800\n"
   )
