@@ -6,7 +6,8 @@ Command: python train.py --config=configs/gained.py:BACKBONE --workdir=RUN \
   bmshj2018-hyperprior, mbt2018-mean, mbt2018 or elic2022.
   Of ImageNet, as a reproduction had it (100,000 photographs above 256 pixels),
   with 1,000 held out: add --config.data.smallest_side=257
-  --config.data.limit=101000 --config.eval.split=1000
+  --config.data.limit=101000 --config.eval.split=1000 --config.eval.crop=256,
+  for evaluations of whole photographs compile for each of their sizes.
 Recipe: mmSir, "GainedVAE", 2021: 8 levels, crops of 256 of OpenImages, batches
   of 16, Adam at 1e-4, clipped to norm 1, a fifth of the rate when the loss has
   not fallen for 10 times 10,000 steps. Every image of a batch draws its own
