@@ -42,9 +42,8 @@ class Compiled(NamedTuple):
   """A model's functions of batches, compiled on first use for every shape."""
 
   quantize: Callable  # (params, images, level, map) -> {stage name: Coded}
-  reconstruct: (
-    Callable  # (params, {stage name: symbols}, level, size) -> images
-  )
+  reconstruct: Callable  # (params, {stage name: symbols}, level, size) ->
+  # images
   evaluate: Callable  # (params, images, level, map) -> Outcome
 
 
