@@ -19,5 +19,5 @@ def get_config(size: str = "published") -> default.ConfigDict:
     quality=3,
     components=1,  # the paper's mixture: 3
   )
-  config = recipes.zoo(recipes.without(model, "latent", "norm"))
+  config = recipes.zoo(recipes.without(model, "latent"))
   return default.flags(config, size, width=6)

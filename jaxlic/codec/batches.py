@@ -61,7 +61,8 @@ def check_images(
 
   Raises:
     JaxlicError: If images are no batch of floats, or too large, the model takes
-      no map, or this one is not of the images' shape; or as `levels`.
+      no map, or this one is not of the images' shape; if a value that is not
+      traced is outside [0, 1]; or as `levels`.
   """
   count, height, width = _batch_shape(images)
   inputs.check_area(spec, height, width)
@@ -72,6 +73,8 @@ def check_images(
         f"quality maps have a number per pixel, {[count, height, width]}, got "
         f"{inputs.told(quality_map)}; resize them"
       )
+  _judge("an image's values", images)
+  _judge("a quality map's values", quality_map)
   return levels(spec, quality, count)
 
 
@@ -137,6 +140,12 @@ def check_batch(
       f"each of {count} images has a key, an array [{count}], got "
       f"{inputs.told(keys)}; write jax.random.split(key, {count})"
     )
+
+
+def _judge(name: str, values: Any) -> None:
+  """Refuses values outside [0, 1], unless they are traced."""
+  if values is not None and not isinstance(values, jax.core.Tracer):
+    inputs.check_values(name, values)
 
 
 def _batch_shape(images: Images) -> tuple[int, int, int]:

@@ -54,7 +54,7 @@ def padded(
   height, width = image.shape[:2]
   check_area(spec, height, width)
   image = np.asarray(image, np.float32)
-  _check_values("an image's values", image)
+  check_values("an image's values", image)
   pad = padding(spec, height, width)
   if quality_map is not None:
     check_takes_map(spec)
@@ -153,11 +153,12 @@ def _checked_map(quality_map: Map, size: tuple[int, int]) -> np.ndarray:
       f"a quality map is an array with a number per pixel, {size[0]} x "
       f"{size[1]}, got {type(quality_map).__name__} {values.shape}; resize it"
     )
-  _check_values("a quality map's values", values)
+  check_values("a quality map's values", values)
   return values
 
 
-def _check_values(name: str, values: np.ndarray) -> None:
+def check_values(name: str, values: Any) -> None:
+  """Raises a JaxlicError for values of an array outside [0, 1]."""
   if not (values.min() >= 0 and values.max() <= 1):  # False for NaN, too
     raise JaxlicError(
       f"{name} are within 0..1, got {values.min()}..{values.max()}; divide "

@@ -75,8 +75,8 @@ def make(
     name: The model's name.
 
   Raises:
-    JaxlicError: If there is no such quality, order, norm, surrogate or dtype, or
-      no component.
+    JaxlicError: If there is no such quality, order, norm, surrogate or dtype,
+      or no component.
   """
   if components < 1:
     raise JaxlicError(

@@ -224,6 +224,15 @@ def test_quantize_says_what_a_batch_lacks(images, quality, words):
     built.quantize(params, np.zeros(images, np.float32), quality)
 
 
+@pytest.mark.parametrize("value", [float("nan"), 1.5, -0.1])
+def test_values_that_are_not_traced_are_within_0_to_1(value):
+  _, built, params, _ = make_toy("lapped")
+  images = np.full((1, 8, 8, 3), value, np.float32)
+  for given in (images, jnp.asarray(images)):
+    with pytest.raises(JaxlicError, match="values are within 0..1"):
+      built.quantize(params, given, np.zeros(1))
+
+
 def test_a_map_for_a_model_without_is_refused():
   _, built, params, _ = make_toy("lapped")
   images = np.zeros((1, 8, 8, 3), np.float32)

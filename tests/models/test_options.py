@@ -2,13 +2,23 @@
 
 import inspect
 
+import jax
 import numpy as np
 import pytest
 
 from jaxlic import models
 from jaxlic.errors import JaxlicError
-from jaxlic.models import balle2017, bmshj2018, mbt2018, ms2020
-from tests.conftest import TOY_OPTIONS
+from jaxlic.models import (
+  balle2017,
+  bmshj2018,
+  cheng2020,
+  cui2021,
+  lvqac,
+  mbt2018,
+  ms2020,
+  scgain,
+)
+from tests.conftest import TOY_OPTIONS, slow
 
 # Codecs are written as JSON, which holds no numbers of NumPy.
 NUMBERS = [0, -3, "8", 2.0, True, (8,), float("nan"), np.int64(8)]
@@ -154,6 +164,10 @@ def test_options_of_a_model_from_outside_are_its_own(monkeypatch):
     mbt2018.make_mean,
     ms2020.make,
     balle2017.make,
+    cheng2020.make,
+    cui2021.make,
+    lvqac.make_cheng,
+    scgain.make,
   ],
 )
 def test_a_maker_by_itself_refuses_what_is_no_form_of_normalization(make):
@@ -161,3 +175,23 @@ def test_a_maker_by_itself_refuses_what_is_no_form_of_normalization(make):
     make(norm="x")
   with pytest.raises(JaxlicError, match="got offset = 0; correct it$"):
     make(norm={"preset": "sqrt", "offset": 0})
+
+
+@pytest.mark.parametrize(
+  "name",
+  [
+    slow(name)
+    for name in sorted(models.MODELS)
+    if name != "balle2017" and "norm" in models.options(name)
+  ]
+  + ["balle2017"],
+)
+def test_a_form_of_normalization_reaches_every_layer(name):
+  # Each keeps beta as the root of what it is, and starts at it.
+  norm = {"preset": "sqrt", "beta_init": 4.0, "offset": 1e-6}
+  init = models.make(name, **TOY_OPTIONS[name], norm=norm).init
+  leaves = jax.tree_util.tree_leaves_with_path(init(jax.random.key(0)))
+  betas = [leaf for path, leaf in leaves if path[-1].key == "beta"]
+  assert len(betas) >= 4
+  for beta in betas:
+    np.testing.assert_allclose(beta, 2.0, rtol=1e-6)
