@@ -1,6 +1,6 @@
 """The defaults of a configuration, whose fields are flags of train.py.
 
-Command: python train.py --config=configs/default.py:NAME --workdir=RUN
+Command: python train.py --config=configs/default.py:NAME --workdir=RUN \
            --config.data.folder=PHOTOS --config.model.options.OPTION=VALUE
   trains the model NAME, also one of your own (--import=my_model.py).
 
