@@ -76,7 +76,7 @@ def quantize(
     compiled: Its functions.
     params: Its parameters.
     images: Floats [b H W 3] in [0, 1].
-    quality: A number per image, [b]; None: 0.
+    quality: A number per image, [b]; None for models of one rate.
     quality_map: Values in [0, 1], [b H W], for models that take one.
 
   Raises:

@@ -28,13 +28,14 @@ Size = Any  # (H, W)
 def levels(spec: ModelSpec, quality: Levels, count: int) -> Float[Array, "b"]:
   """Returns the qualities of `count` images as files will hold them.
 
-  Those that are traced cannot be refused, and are clipped; None: all are 0.
+  Those that are traced cannot be refused, and are clipped. None is for models
+  of one rate.
 
   Raises:
     JaxlicError: If there is not one for each image, or one is not a quality of
       the model.
   """
-  if quality is None:
+  if quality is None and not spec.max_quality:
     return jnp.zeros(count)
   if np.shape(quality) != (count,):
     raise JaxlicError(

@@ -201,7 +201,7 @@ def functions_of(
   return _functions_of(architecture, json.dumps(options), maker)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=32)
 def _functions_of(
   architecture: str, options: str, maker: Callable | None
 ) -> tuple[ModelSpec, Codec]:

@@ -214,6 +214,7 @@ def test_apply_says_what_a_batch_lacks(change, words):
     ),
     ((2, 8, 8, 3), np.ones(3, "f4"), r"got float32 \[3\]; write jnp.full\(2"),
     ((2, 8, 8, 3), np.array([1, 7.0]), "quality is a number from 0 to 6"),
+    ((2, 8, 8, 3), None, r"has a quality, an array \[2\], got NoneType"),
     ((8, 8, 3), np.ones(8, "f4"), r"\[b H W 3\], got .* give one as image\["),
     ((2, 0, 8, 3), np.ones(2, "f4"), "an image has"),
   ],

@@ -42,7 +42,7 @@ def test_a_registered_model_is_made_by_its_name(registry):
   models.register("mine", bmshj2018.make_factorized)
   models.register("mine", bmshj2018.make_factorized)
   assert models.make("mine", width=6, latent=8).spec.stride == 16
-  assert models.names()[-1] == "mine"
+  assert "mine" in models.names()
 
 
 def test_a_name_that_is_taken_is_refused(registry):
