@@ -140,7 +140,8 @@ def _encode(
 
   height, width = image.shape[:2]
   visit(model, compiled, params, (height, width), level, collect)
-  return payloads.write(model, tables, sent, (height, width), level)
+  models = payloads.coder_models(tables)
+  return payloads.write(model, models, sent, (height, width), level)
 
 
 def _decode(
@@ -156,7 +157,8 @@ def _decode(
     JaxlicError: If the payload is damaged, or was written with other weights
       or where arithmetic differs too much.
   """
-  context, _ = payloads.read(model, compiled, params, tables, payload)
+  models = payloads.coder_models(tables)
+  context, _ = payloads.read(model, compiled, params, models, payload)
   shown = compiled.synthesize(params, context)
   return shown[0, : payload.height, : payload.width]
 

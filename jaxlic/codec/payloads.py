@@ -30,6 +30,7 @@ from jaxlic.types import (
   Stage,
 )
 
+CoderModels = dict[str, range_coder.AnyModels]  # of each stage
 # What is coded at once, in NumPy: a stage, or a group of an ordered one, with
 # symbols [n s] and rows [n c *parameters].
 Portions = dict[str, list[Coded]]
@@ -37,13 +38,13 @@ Portions = dict[str, list[Coded]]
 
 def write(
   model: Model,
-  tables: dict[str, AnyTables],
+  models: CoderModels,
   sent: Portions,
   size: tuple[int, int],
   level: float,
 ) -> Payload:
   """Returns what codes one image of `size` (h, w)."""
-  coder, models = range_coder.Encoder(), coder_models(tables)
+  coder = range_coder.Encoder()
   for stage in model.stages:
     portions, table = sent[stage.spec.name], models[stage.spec.name]
     if stage.density.near_edge:
@@ -66,7 +67,7 @@ def read(
   model: Model,
   compiled: Compiled,
   params: Params,
-  tables: dict[str, AnyTables],
+  models: CoderModels,
   payload: Payload,
 ) -> tuple[Context, dict[str, list[np.ndarray]]]:
   """Returns what is known in the end, and the symbols of all portions.
@@ -79,7 +80,7 @@ def read(
   """
   level = inputs.checked_quality(model.spec, payload.quality)
   inputs.check_area(model.spec, payload.height, payload.width)
-  coder, models = range_coder.Decoder(payload.data), coder_models(tables)
+  coder = range_coder.Decoder(payload.data)
   corrections: dict[str, row_corrections.Corrections] = {}
   received: dict[str, list[np.ndarray]] = {}
   seen = 0
@@ -137,14 +138,14 @@ def push(
   symbols = jax.device_get(symbols)
   count = len(symbols[model.stages[0].spec.name].symbols)
   levels = batches.levels(model.spec, quality, count).tolist()
-  grid = inputs.grid(model.spec, *size)
+  grid, models = inputs.grid(model.spec, *size), coder_models(tables)
 
   def payload(image: int) -> Payload:
     sent = {
       stage.spec.name: _portions(stage, symbols[stage.spec.name], image, grid)
       for stage in model.stages
     }
-    return write(model, tables, sent, size, levels[image])
+    return write(model, models, sent, size, levels[image])
 
   return [payload(image) for image in range(count)]
 
@@ -167,9 +168,9 @@ def pop(
       f"a batch has images of one size, got {len(sizes)} sizes of "
       f"{len(payloads)} payloads; pop those of each size apart"
     )
-  grid = inputs.grid(model.spec, *sizes.pop())
+  grid, models = inputs.grid(model.spec, *sizes.pop()), coder_models(tables)
   images = [
-    read(model, compiled, params, tables, payload)[1] for payload in payloads
+    read(model, compiled, params, models, payload)[1] for payload in payloads
   ]
   return {
     stage.spec.name: Coded(
@@ -228,9 +229,7 @@ def _check_symbols(received: list[np.ndarray], expected: int) -> None:
     )
 
 
-def coder_models(
-  tables: dict[str, AnyTables],
-) -> dict[str, range_coder.AnyModels]:
+def coder_models(tables: dict[str, AnyTables]) -> CoderModels:
   """The tables in the coder's form; stages may share one."""
   compiled = {}
   for table in tables.values():
