@@ -12,6 +12,8 @@ References:
 """
 
 import functools
+import math
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -26,7 +28,7 @@ from jaxlic.entropy import arguments, arrays, derive
 from jaxlic.entropy.kinds import Kind
 from jaxlic.entropy.model import EntropyModel
 from jaxlic.errors import JaxlicError
-from jaxlic.types import Params, Prediction
+from jaxlic.types import Density, Params, Prediction
 
 
 def gaussian(
@@ -45,19 +47,8 @@ def gaussian(
   Raises:
     JaxlicError: If an argument is out of its range.
   """
-  table = arguments.scales(scale_table)
-  arguments.check_tail(tail_mass)
-  count = len(table) if table else gaussians.LEVELS
-  kind = Kind(
-    "Gaussian",
-    init=_nothing,
-    density=gaussians.by_scale(table, tail_mass=tail_mass),
-    known=functools.partial(_located, ()),
-    needs=("scales",),
-    takes=("means",),
-    rows=count,
-  )
-  return derive.make(kind, coder)
+  by_scale = gaussians.by_scale
+  return _with_table("Gaussian", by_scale, (), scale_table, tail_mass, coder)
 
 
 def asymmetric(
@@ -71,20 +62,8 @@ def asymmetric(
   Raises:
     JaxlicError: If an argument is out of its range.
   """
-  table = arguments.scales(scale_table)
-  arguments.check_tail(tail_mass)
-  count = len(table) if table else gaussians.LEVELS
-  kind = Kind(
-    "asymmetric Gaussian",
-    init=_nothing,
-    density=two_sided.by_scale(table, tail_mass=tail_mass),
-    known=functools.partial(_located, (2,)),
-    needs=("scales",),
-    takes=("means",),
-    extra_axes=1,
-    rows=count**2,
-  )
-  return derive.make(kind, coder)
+  name, by_scale = "asymmetric Gaussian", two_sided.by_scale
+  return _with_table(name, by_scale, (2,), scale_table, tail_mass, coder)
 
 
 def mixture(*, coder: str = "range") -> EntropyModel:
@@ -109,6 +88,31 @@ def mixture(*, coder: str = "range") -> EntropyModel:
     extra_axes=1,
     around_means=False,
     rows=None,
+  )
+  return derive.make(kind, coder)
+
+
+def _with_table(
+  name: str,
+  by_scale: Callable[..., Density],
+  sides: tuple[int, ...],
+  scale_table: Any,
+  tail_mass: float,
+  coder: str,
+) -> EntropyModel:
+  """The model whose scales [... c *sides] have tables, for all combinations."""
+  table = arguments.scales(scale_table)
+  arguments.check_tail(tail_mass)
+  count = len(table) if table else gaussians.LEVELS
+  kind = Kind(
+    name,
+    init=_nothing,
+    density=by_scale(table, tail_mass=tail_mass),
+    known=functools.partial(_located, sides),
+    needs=("scales",),
+    takes=("means",),
+    extra_axes=len(sides),
+    rows=count ** math.prod(sides),
   )
   return derive.make(kind, coder)
 
