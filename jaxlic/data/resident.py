@@ -160,7 +160,7 @@ def numbers(
 def _size(source: sources.Source, i: int) -> tuple[int, int]:
   """Height and width of a photograph, as stored; 0, 0 if it is damaged."""
   try:
-    return sources.size(source[i])
+    return sources.size_at(source, i)
   except JaxlicError as error:
     logging.warning("left out: %s", error)
     return 0, 0
