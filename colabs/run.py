@@ -1,0 +1,96 @@
+"""Runs the notebooks, and keeps what they show.
+
+    python colabs/run.py                   # all; ends where a cell fails
+    python colabs/run.py compress --write  # and keeps what this one shows
+
+What is written has no times, paths or widgets' states, so that it changes only
+where a picture or a number does. It needs `pip install '.[colabs]'`.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+FOLDER = Path(__file__).parent
+LONGEST_CELL_S = 900
+WIDGETS = "application/vnd.jupyter.widget"  # begins the names of their types
+METADATA = {
+  "accelerator": "GPU",  # which Colab then offers
+  "colab": {"provenance": []},
+  "kernelspec": {
+    "display_name": "Python 3",
+    "language": "python",
+    "name": "python3",
+  },
+  "language_info": {"name": "python"},
+}
+
+
+def main() -> None:
+  """Runs what the words name."""
+  parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+  parser.add_argument("names", nargs="*", help="notebooks; by default all")
+  parser.add_argument("--write", action="store_true", help="keep the outputs")
+  options = parser.parse_args()
+  every = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+  for name in options.names or every:
+    path, began = FOLDER / f"{name}.ipynb", time.perf_counter()
+    notebook = execute(path)
+    print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+    if options.write:
+      nbformat.write(quiet(notebook), path)
+
+
+def execute(path: Path) -> NotebookNode:
+  """Returns the notebook with the outputs of a run from top to bottom."""
+  notebook = nbformat.read(path, as_version=4)
+  client = NotebookClient(
+    notebook,
+    timeout=LONGEST_CELL_S,
+    kernel_name="python3",
+    resources={"metadata": {"path": str(path.parent)}},
+    record_timing=False,
+    store_widget_state=False,
+  )
+  return client.execute()
+
+
+def quiet(notebook: NotebookNode) -> NotebookNode:
+  """Returns the notebook without what differs from run to run."""
+  notebook.metadata = nbformat.from_dict(METADATA)
+  for number, cell in enumerate(notebook.cells):
+    cell.id = f"cell-{number}"
+    cell.metadata = nbformat.from_dict(_kept(cell.metadata))
+    if cell.cell_type == "code":
+      cell.execution_count = None
+      cell.outputs = [_quiet(o) for o in cell.outputs if _is_shown(o)]
+  return notebook
+
+
+def _kept(metadata: NotebookNode) -> dict:
+  """What Colab and the documentation read of a cell's metadata."""
+  return {key: metadata[key] for key in ("cellView", "tags") if key in metadata}
+
+
+def _is_shown(output: NotebookNode) -> bool:
+  """Whether the output is neither a progress bar nor a widget."""
+  if output.output_type == "stream":
+    return output.name == "stdout"
+  return not any(kind.startswith(WIDGETS) for kind in output.get("data", {}))
+
+
+def _quiet(output: NotebookNode) -> NotebookNode:
+  """A picture's text tells an address in memory, or its size in pixels."""
+  if "execution_count" in output:
+    output.execution_count = None
+  if any(kind.startswith("image/") for kind in output.get("data", {})):
+    output.data.pop("text/plain", None)
+  return output
+
+
+if __name__ == "__main__":
+  main()
