@@ -1,0 +1,131 @@
+"""Shows docstrings of the project in Sphinx, which takes them for its markup.
+
+They are plain text: tables are Markdown's, code is indented by four spaces,
+and stars and bars mean themselves. Fields of classes have comments.
+"""
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+CODE = re.compile(r"(`+[^`]*`+)")
+
+
+def setup(app: Any) -> None:
+  """Is called by Sphinx; goes before Napoleon, which reads `Args:`."""
+  app.connect("autodoc-process-docstring", _process, priority=400)
+  app.connect("autodoc-skip-member", _skip)
+
+
+def translate(lines: list[str]) -> list[str]:
+  """Returns a docstring in reStructuredText.
+
+  Args:
+    lines: Those of the docstring, its margin taken off.
+  """
+  translated = []
+  for kind, block in groupby(zip(_kinds(lines), lines, strict=True), _first):
+    texts = [line for _, line in block]
+    if kind == "table":
+      translated += ["", *_table(texts), ""]
+    elif kind == "code":
+      translated += ["", "::", "", *texts, ""]
+    else:
+      translated += [_escape(text) for text in texts]
+  return translated
+
+
+def fields(obj: Any) -> list[str]:
+  """Returns a line for each field of a class: its name, and its comment."""
+  if dataclasses.is_dataclass(obj):
+    names = [field.name for field in dataclasses.fields(obj)]
+  else:
+    names = list(getattr(obj, "_fields", ()))
+  told = _comments(obj) if names else {}
+  return [
+    f"- `{name}{_default(obj, name)}` {_escape(told.get(name, ''))}".strip()
+    for name in names
+  ]
+
+
+def _default(obj: Any, name: str) -> str:
+  """What a field is where it is not given, as ` = value`."""
+  for field in dataclasses.fields(obj) if dataclasses.is_dataclass(obj) else ():
+    if field.name == name and field.default is not dataclasses.MISSING:
+      return f" = {field.default!r}"
+  defaults = getattr(obj, "_field_defaults", {})
+  return f" = {defaults[name]!r}" if name in defaults else ""
+
+
+def _process(app, what, name, obj, options, lines) -> None:
+  listed = fields(obj) if what == "class" else []
+  lines[:] = translate(lines)
+  lines += ["", *listed, ""]
+
+
+def _skip(app, what, name, obj, skip, options) -> bool | None:
+  """Fields are listed with their class; autodoc would repeat them, empty."""
+  is_field = type(obj).__name__ in ("_tuplegetter", "member_descriptor")
+  return True if is_field else None
+
+
+def _first(pair: tuple[str, str]) -> str:
+  return pair[0]
+
+
+def _kinds(lines: list[str]) -> Iterator[str]:
+  """What each line is part of: a table, code or text."""
+  kind, before = "text", ""
+  for line in lines:
+    if line.startswith("|"):
+      kind = "table"
+    elif line.startswith("    ") and (kind == "code" or not before.strip()):
+      kind = "code"
+    elif line.strip() or kind == "table":
+      kind = "text"
+    yield kind
+    before = line
+
+
+def _table(rows: list[str]) -> list[str]:
+  """A Markdown table whose second row is its rule."""
+  # Bars in code do not end a cell.
+  bar = re.compile(r"\|(?=(?:[^`]*`[^`]*`)*[^`]*$)")
+  head, _, *body = [bar.split(row.strip())[1:-1] for row in rows]
+  lines = [".. list-table::"]
+  if any(cell.strip() for cell in head):
+    lines, body = [*lines, "   :header-rows: 1"], [head, *body]
+  lines.append("")
+  for row in body:
+    first, *others = [_escape(cell.strip()) for cell in row]
+    lines += [f"   * - {first}", *(f"     - {cell}" for cell in others)]
+  return lines
+
+
+def _escape(text: str) -> str:
+  """Stars, bars and underscores at words' ends mean themselves."""
+  return "".join(
+    part if CODE.fullmatch(part) else re.sub(r"([*|]|_(?!\w))", r"\\\1", part)
+    for part in CODE.split(text)
+  )
+
+
+def _comments(obj: Any) -> dict[str, str]:
+  """The comment of each field: after it and on, or above it, as a sentence."""
+  told, field, above = {}, None, []
+  for line in inspect.getsource(obj).splitlines():
+    begins = re.match(r"\s+(\w+):", line)
+    code, mark, text = line.partition("# ")
+    if begins:
+      field = begins[1]
+      told[field] = [*above, text] if text else above
+      above = []
+    elif mark and not code.strip() and field and not above:
+      goes_on = text[0].islower() or "".join(told[field]).endswith("->")
+      (told[field] if goes_on else above).append(text)
+    elif mark and not code.strip():
+      above.append(text)
+  return {name: " ".join(texts) for name, texts in told.items()}
