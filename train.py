@@ -70,7 +70,9 @@ PROCESSES = flags.DEFINE_integer(
 )
 PROCESS = flags.DEFINE_integer("process_id", None, "Which one this is.")
 LOCAL = flags.DEFINE_list(
-  "local_devices", None, "GPUs of this process, as 0,1,2,3; see the README."
+  "local_devices",
+  None,
+  "GPUs of this process, as 0,1,2,3; see docs/training.md.",
 )
 
 # XLA's CPU collectives hang when more than 32 steps are in flight.

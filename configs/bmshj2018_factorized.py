@@ -1,4 +1,4 @@
-"""The factorized prior of Balle 2018, at quality 1 to 8; see the README.
+"""The factorized prior of Balle 2018, at quality 1 to 8; see docs/models.md.
 
 Command: python train.py --config=configs/bmshj2018_factorized.py \
            --workdir=RUN --config.data.folder=PHOTOS \

@@ -1,4 +1,4 @@
-"""The scale hyperprior of Balle 2018, at quality 1 to 8; see the README.
+"""The scale hyperprior of Balle 2018, at quality 1 to 8; see docs/models.md.
 
 Command: python train.py --config=configs/bmshj2018_hyperprior.py \
            --workdir=RUN --config.data.folder=PHOTOS \

@@ -1,4 +1,4 @@
-"""The mean-scale hyperprior of Minnen 2018, at quality 1 to 8; see the README.
+"""The mean-scale hyperprior of Minnen 2018, quality 1 to 8; see docs/models.md.
 
 Command: python train.py --config=configs/mbt2018_mean.py --workdir=RUN \
            --config.data.folder=PHOTOS --config.model.options.quality=4

@@ -1,4 +1,4 @@
-"""The channel-conditional model of Minnen 2020; see the README.
+"""The channel-conditional model of Minnen 2020; see docs/models.md.
 
 Command: python train.py --config=configs/ms2020.py --workdir=RUN \
            --config.data.folder=PHOTOS --config.model.options.quality=4

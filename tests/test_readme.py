@@ -21,32 +21,33 @@ def photo_folder(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
 
 
-def test_the_examples_run_and_decode_what_is_evaluated(photo_folder):
-  blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-  first, second, of_batches, of_rates = blocks
-  # The published width takes a minute to compile on a small machine.
-  width = "".join(f", {k}={v}" for k, v in TOY_OPTIONS["mbt2018-mean"].items())
-  second = second.replace(", quality=3)", f"{width})", 1)
+def test_the_example_runs(photo_folder):
   scope = {}
-  exec(first, scope)
+  for block in _blocks(README):
+    exec(block, scope)
   assert scope["image"].shape == (40, 50, 3)
-  exec(second, scope)
-  outcome = scope["built"].evaluate(scope["params"], scope["samples"], 0.0)
-  assert scope["decoded"].shape == (40, 50, 3)
-  np.testing.assert_array_equal(scope["decoded"], outcome.image)
-  exec(of_batches, scope)
-  np.testing.assert_allclose(scope["shown"][0], outcome.image, atol=4e-5)
-  exec(of_rates, scope)
-  assert len(scope["nearest"].data) > 0
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_examples_of_a_page_run_one_after_another(photo_folder, page):
-  text, scope = (ROOT / "docs" / page).read_text(), {}
-  for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+  scope = {}
+  for block in _blocks((ROOT / "docs" / page).read_text()):
     exec(block, scope)
+  if page == "functions.md":
+    outcome = scope["built"].evaluate(scope["params"], scope["samples"], 0.0)
+    np.testing.assert_array_equal(scope["decoded"], outcome.image)
+    # Of another program, as batches are, the last bits differ.
+    np.testing.assert_allclose(scope["shown"][0], outcome.image, atol=4e-5)
 
 
 def test_nothing_is_left_to_fill_in():
   for name in ("README.md", "CHANGELOG.md", "configs/lapped.py"):
     assert "@@" not in (ROOT / name).read_text(), name
+
+
+def _blocks(text):
+  """Those that are to run; the published width takes a minute to compile."""
+  width = "".join(f", {k}={v}" for k, v in TOY_OPTIONS["mbt2018-mean"].items())
+  published, toy = '("mbt2018-mean", quality=3)', f'("mbt2018-mean"{width})'
+  blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+  return [block.replace(published, toy) for block in blocks]

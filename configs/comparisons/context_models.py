@@ -4,7 +4,7 @@ Command, once per NAME of MODELS: python train.py --workdir=RUN \
            --config=configs/comparisons/context_models.py:NAME \
            --config.data.folder=PHOTOS --config.eval.folder=KODAK
 Took 7 minutes each on one core of an AMD EPYC, ms2020 25. Kodak, rounded
-  latents: see the README.
+  latents: see docs/models.md.
 """
 
 from configs import default

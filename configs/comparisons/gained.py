@@ -6,7 +6,7 @@ Command, once per NAME: python train.py --workdir=RUN \
   NAME is gained, 9,000 steps over three levels, or single0, single1, single2,
   3,000 steps at one of them each (or --config.optimizer.steps=9000).
 Took 7 minutes for 3,000 steps on one core of an AMD EPYC. Kodak, real files:
-  see the README.
+  see docs/variable_rate.md.
 """
 
 from configs import default

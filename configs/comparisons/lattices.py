@@ -12,7 +12,7 @@ Commands: python train.py --workdir=BASE \
   12,000 steps of rounding with noise, at three lambdas with gain units.
 Took 40 minutes and 8 each on one core of an AMD EPYC. Kodak, real files, of
   `scalar`: 0.252 bpp 27.48 dB, 0.404 bpp 28.38 dB, 0.521 bpp 28.62 dB; the
-  others: see the README.
+  others: see docs/lattices.md.
 """
 
 from configs import default

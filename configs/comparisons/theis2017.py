@@ -14,7 +14,7 @@ Commands: python train.py --workdir=RUN \
   exact rate. `incremental` begins with two channels, and opens the others.
 Took 10 minutes each on one core of an AMD EPYC, and those of CHANGED 1 to 4.
 Kodak, real files, of `scales`: 0.578 bpp 26.79 dB, 0.926 bpp 27.48 dB, 1.300
-  bpp 27.75 dB; the others: see the README.
+  bpp 27.75 dB; the others: see docs/compressive_autoencoders.md.
 """
 
 from configs import default
