@@ -46,7 +46,9 @@ def fields(obj: Any) -> list[str]:
     names = list(getattr(obj, "_fields", ()))
   told = _comments(obj) if names else {}
   return [
-    f"- `{name}{_default(obj, name)}` {_escape(told.get(name, ''))}".strip()
+    f"- `{name}{_default(obj, name)}`: {_escape(told.get(name, ''))}".rstrip(
+      ": "
+    )
     for name in names
   ]
 
