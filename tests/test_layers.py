@@ -30,7 +30,9 @@ ARROWS = {
   "zoo": ("errors", "types", "quality", "coding", "data", "codec", "models"),
   "pretrained": ("zoo",),
   "files": ("errors", "types", "coding", "data", "metrics", "zoo"),
-  "evaluation": ("errors", "types", "data", "metrics", "codec", "zoo", "files"),
+  "evaluation": tuple(
+    "errors types data metrics models codec zoo files".split()
+  ),
   "compressai": (
     "errors",
     "types",
