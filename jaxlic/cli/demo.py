@@ -27,16 +27,16 @@ def run(options: Namespace) -> None:
   """Writes the picture, and prints the numbers."""
   from jaxlic import zoo
   from jaxlic.data import images
-  from jaxlic.evaluation import beside_jpeg
+  from jaxlic.evaluation import beside_peers, peers
 
   images.check_photo_target(options.out, force=options.force)
   model = zoo.load(options.model or zoo.DEFAULT)
   photo = images.read(zoo.DEMO)
-  coded, jpeg = beside_jpeg.beside_jpeg(
-    photo, model=model, quality=options.quality
+  coded, jpeg = beside_peers.beside_peers(
+    photo, model=model, quality=options.quality, peers=[peers.JPEG]
   )
   panels = [(entry.caption(), entry.pixels) for entry in (coded, jpeg)]
-  picture = beside_jpeg.side_by_side([("original", photo.pixels), *panels])
+  picture = beside_peers.side_by_side([("original", photo.pixels), *panels])
   images.write(options.out, images.Photo(picture))
   print(table.to_text([_row(coded), _row(jpeg)]))
   print("seconds without compilation")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import UInt8
 
 from jaxlic import files, metrics
 from jaxlic.data import images, output
@@ -23,13 +24,16 @@ from jaxlic.data.images import Photo
 from jaxlic.errors import JaxlicError
 from jaxlic.zoo import Trained
 
+Pixels = UInt8[np.ndarray, "H W 3"]
+
 
 class Point(NamedTuple):
   """One quality on one image, or its mean over images."""
 
   quality: float  # 0 for models of one rate
   bpp: float  # bits per pixel, of whole files
-  estimated_bpp: float  # likewise, of what the densities say, without header
+  estimated_bpp: float  # likewise, of what the densities say, without header;
+  # nan of codecs that have none
   psnr_db: float  # of 8-bit RGB; inf where equal
   ms_ssim: float | None  # in 0..1, of 8-bit RGB; None where it is undefined
   encode_s: float  # seconds from pixels to bytes
@@ -87,14 +91,47 @@ def measure(
     model.params, photo.pixels / np.float32(255), quality, quality_map
   )
   height, width = shown.shape[:2]
+  return point(
+    photo.pixels,
+    shown,
+    size_bytes=len(data),
+    quality=quality,
+    estimated_bpp=sum(estimate.bits.values()) / (height * width),
+    seconds=(middle - start, end - middle),
+  )
+
+
+def point(
+  pixels: Pixels,
+  shown: Pixels,
+  *,
+  size_bytes: int,
+  quality: float,
+  estimated_bpp: float,
+  seconds: tuple[float, float],
+) -> Point:
+  """Returns the point of a file that shows `shown` for `pixels`.
+
+  Args:
+    pixels: The original.
+    shown: What the file decodes to.
+    size_bytes: All of the file.
+    quality: As in `Point`.
+    estimated_bpp: As in `Point`.
+    seconds: To encode and to decode.
+
+  Raises:
+    JaxlicError: If the shapes differ.
+  """
+  encode_s, decode_s = seconds
   return Point(
     quality=quality,
-    bpp=metrics.bpp(len(data), height, width),
-    estimated_bpp=sum(estimate.bits.values()) / (height * width),
-    psnr_db=metrics.psnr_db(photo.pixels, shown),
-    ms_ssim=_ms_ssim(photo.pixels, shown),
-    encode_s=middle - start,
-    decode_s=end - middle,
+    bpp=metrics.bpp(size_bytes, *shown.shape[:2]),
+    estimated_bpp=estimated_bpp,
+    psnr_db=metrics.psnr_db(pixels, shown),
+    ms_ssim=_ms_ssim(pixels, shown),
+    encode_s=encode_s,
+    decode_s=decode_s,
   )
 
 

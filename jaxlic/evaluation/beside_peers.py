@@ -1,7 +1,7 @@
-"""A codec beside JPEG at the same size, in numbers and in a picture."""
+"""A codec beside its peers at the same size, in numbers and in a picture."""
 
-import io
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from jaxlic import files, metrics
 from jaxlic.data.images import Photo
+from jaxlic.evaluation.peers import ALL, Peer, Pixels, code, fit
 from jaxlic.zoo import Trained
-
-Pixels = UInt8[np.ndarray, "H W 3"]
 
 CAPTION_ROWS = 20  # pixels above each panel
 GAP = 4  # white columns between panels
@@ -37,12 +36,22 @@ class Entry(NamedTuple):
     )
 
 
-def beside_jpeg(
-  photo: Photo, *, model: Trained, quality: float | None = None
-) -> tuple[Entry, Entry]:
-  """Returns the codec's entry, and that of the JPEG that `fit_jpeg` finds.
+def beside_peers(
+  photo: Photo,
+  *,
+  model: Trained,
+  quality: float | None = None,
+  peers: Sequence[Peer] = ALL,
+) -> list[Entry]:
+  """Returns the codec's entry, and each peer's with the file that `fit` finds.
 
-  Neither has EXIF or XMP. A first round compiles and is not timed.
+  None has EXIF or XMP. A first round compiles and is not timed.
+
+  Args:
+    photo: The photograph.
+    model: The codec.
+    quality: As in `files.compress`.
+    peers: With what it is compared.
 
   Raises:
     JaxlicError: If the quality is out of range.
@@ -56,25 +65,7 @@ def beside_jpeg(
   shown = files.decompress_photo(data, model=model).pixels
   seconds = middle - start, time.perf_counter() - middle
   entry = _entry(f"jaxlic {model.name}", photo, shown, len(data), seconds)
-  return entry, _jpeg_entry(photo, fit_jpeg(photo.pixels, len(data)))
-
-
-def fit_jpeg(pixels: Pixels, size_bytes: int) -> int:
-  """Returns the JPEG quality whose file is the largest within `size_bytes`.
-
-  1 where even that file is larger. Sizes need not rise with the quality, so
-  that all of them are tried.
-  """
-  sizes = {quality: len(jpeg(pixels, quality)) for quality in range(1, 101)}
-  fitting = [quality for quality in sizes if sizes[quality] <= size_bytes]
-  return max(fitting, key=lambda quality: (sizes[quality], quality), default=1)
-
-
-def jpeg(pixels: Pixels, quality: int) -> bytes:
-  """Returns a JPEG file with Pillow's chroma subsampling."""
-  file = io.BytesIO()
-  Image.fromarray(pixels).save(file, "JPEG", quality=quality, optimize=True)
-  return file.getvalue()
+  return [entry, *(_peer_entry(peer, photo, len(data)) for peer in peers)]
 
 
 def side_by_side(
@@ -100,13 +91,12 @@ def side_by_side(
   return np.array(canvas)
 
 
-def _jpeg_entry(photo: Photo, quality: int) -> Entry:
-  start = time.perf_counter()
-  data = jpeg(photo.pixels, quality)
-  middle = time.perf_counter()
-  shown = np.array(Image.open(io.BytesIO(data)).convert("RGB"))
-  seconds = middle - start, time.perf_counter() - middle
-  return _entry(f"JPEG quality {quality}", photo, shown, len(data), seconds)
+def _peer_entry(peer: Peer, photo: Photo, size_bytes: int) -> Entry:
+  quality = fit(peer, photo.pixels, size_bytes)
+  coded = code(peer, photo.pixels, quality)
+  name = f"{peer.name} quality {quality}"
+  seconds = coded.encode_s, coded.decode_s
+  return _entry(name, photo, coded.pixels, len(coded.data), seconds)
 
 
 def _entry(

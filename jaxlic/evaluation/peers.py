@@ -1,0 +1,132 @@
+"""JPEG, WebP and AVIF of Pillow, by one description each.
+
+Each is as good as its encoder makes it for PSNR within a second for a picture
+of a quarter of a megapixel. AVIF is told so, since the tuning of libavif 1.4
+for what eyes see costs some 0.7 dB, and has full chroma and one thread, for
+files that are the same on any number of cores.
+"""
+
+import io
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from jaxlic.evaluation import sweep
+
+Pixels = UInt8[np.ndarray, "H W 3"]
+
+SLACK = 4  # qualities over which a file may be no larger than one before
+
+
+class Peer(NamedTuple):
+  """A codec to be compared with."""
+
+  name: str
+  encode: Callable[[Pixels, int], bytes]
+  qualities: range  # ascending; so are sizes, but for small steps back
+
+
+def _pillow(name: str, qualities: range, **options: object) -> Peer:
+  def encode(pixels: Pixels, quality: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, name, quality=quality, **options)
+    return file.getvalue()
+
+  return Peer(name, encode, qualities)
+
+
+JPEG = _pillow("JPEG", range(1, 101), optimize=True)
+WEBP = _pillow("WebP", range(101), method=6)
+AVIF = _pillow(
+  "AVIF",
+  range(101),
+  speed=4,
+  subsampling="4:4:4",
+  max_threads=1,
+  advanced={"tune": "psnr"},
+)
+ALL = (JPEG, WEBP, AVIF)
+
+
+def decode(data: bytes) -> Pixels:
+  """Returns the picture of a peer's file."""
+  with Image.open(io.BytesIO(data)) as image:
+    return np.array(image.convert("RGB"))
+
+
+def fit(peer: Peer, pixels: Pixels, size_bytes: int) -> int:
+  """Returns the quality whose file is the largest within `size_bytes`.
+
+  The best of them if several are as large, and the lowest quality where even
+  that file is larger. It is found by bisection, and `SLACK` qualities to each
+  side of it are tried, since sizes do not quite rise with the quality.
+  """
+  sizes: dict[int, int] = {}
+
+  def fits(quality: int) -> bool:
+    if quality not in sizes:
+      sizes[quality] = len(peer.encode(pixels, quality))
+    return sizes[quality] <= size_bytes
+
+  low, high = 0, len(peer.qualities)
+  while low < high:
+    middle = (low + high) // 2
+    low, high = (
+      (middle + 1, high) if fits(peer.qualities[middle]) else (low, middle)
+    )
+  near = peer.qualities[max(low - 1 - SLACK, 0) : low + SLACK]
+  fitting = [quality for quality in near if fits(quality)]
+  return max(
+    fitting, key=lambda quality: (sizes[quality], quality), default=near[0]
+  )
+
+
+class Coded(NamedTuple):
+  """A peer's file of a picture."""
+
+  data: bytes
+  pixels: Pixels  # what it shows
+  encode_s: float  # seconds from pixels to bytes
+  decode_s: float  # seconds from bytes to pixels
+
+
+def code(peer: Peer, pixels: Pixels, quality: int) -> Coded:
+  """Returns the file at a quality, and what it shows."""
+  start = time.perf_counter()
+  data = peer.encode(pixels, quality)
+  middle = time.perf_counter()
+  shown = decode(data)
+  return Coded(data, shown, middle - start, time.perf_counter() - middle)
+
+
+def curve(
+  peer: Peer, pixels: Pixels, *, qualities: Sequence[int] | None = None
+) -> list[sweep.Point]:
+  """Returns what the picture's file costs and shows at each quality.
+
+  No density says a rate: `estimated_bpp` is nan.
+
+  Args:
+    peer: The codec.
+    pixels: The picture.
+    qualities: By default every tenth.
+  """
+  points = []
+  for quality in peer.qualities[::10] if qualities is None else qualities:
+    coded = code(peer, pixels, quality)
+    points.append(
+      sweep.point(
+        pixels,
+        coded.pixels,
+        size_bytes=len(coded.data),
+        quality=float(quality),
+        estimated_bpp=math.nan,
+        seconds=(coded.encode_s, coded.decode_s),
+      )
+    )
+  return points
