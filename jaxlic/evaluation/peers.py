@@ -20,7 +20,7 @@ from jaxlic.evaluation import sweep
 
 Pixels = UInt8[np.ndarray, "H W 3"]
 
-SLACK = 4  # qualities over which a file may be no larger than one before
+SLACK = 2  # qualities over which a file may be no larger than one before
 
 
 class Peer(NamedTuple):
@@ -79,7 +79,7 @@ def fit(peer: Peer, pixels: Pixels, size_bytes: int) -> int:
     low, high = (
       (middle + 1, high) if fits(peer.qualities[middle]) else (low, middle)
     )
-  near = peer.qualities[max(low - 1 - SLACK, 0) : low + SLACK]
+  near = peer.qualities[max(low - 1 - SLACK, 0) : low + SLACK + 1]
   fitting = [quality for quality in near if fits(quality)]
   return max(
     fitting, key=lambda quality: (sizes[quality], quality), default=near[0]
