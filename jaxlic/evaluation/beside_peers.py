@@ -13,7 +13,7 @@ from jaxlic.data.images import Photo
 from jaxlic.evaluation.peers import ALL, Peer, Pixels, code, fit
 from jaxlic.zoo import Trained
 
-CAPTION_ROWS = 20  # pixels above each panel
+CAPTION_ROWS = 20  # pixels above each panel, for a line of 10 of them
 GAP = 4  # white columns between panels
 
 
@@ -69,24 +69,28 @@ def beside_peers(
 
 
 def side_by_side(
-  panels: list[tuple[str, UInt8[np.ndarray, "H _ 3"]]],
+  panels: list[tuple[str, UInt8[np.ndarray, "H _ 3"]]], *, font_px: int = 10
 ) -> UInt8[np.ndarray, "rows columns 3"]:
   """Returns captioned images of equal height in a row, on white.
 
-  Each column is at least as wide as its caption.
+  Each column is at least as wide as its caption, of one line or more.
   """
-  font = ImageFont.load_default()
+  font = ImageFont.load_default(font_px)
+  lines = [caption.split("\n") for caption, _ in panels]
   widths = [
-    max(pixels.shape[1], int(font.getlength(caption)) + 2 * GAP)
-    for caption, pixels in panels
+    max(pixels.shape[1], *(int(font.getlength(t)) + 2 * GAP for t in texts))
+    for texts, (_, pixels) in zip(lines, panels, strict=True)
   ]
-  height = CAPTION_ROWS + panels[0][1].shape[0]
+  step = font_px + 2 * GAP  # rows from line to line
+  top = CAPTION_ROWS - 10 + font_px + step * (max(map(len, lines)) - 1)
   width = sum(widths) + GAP * (len(panels) - 1)
-  canvas = Image.new("RGB", (width, height), "white")
+  canvas = Image.new("RGB", (width, top + panels[0][1].shape[0]), "white")
   draw, left = ImageDraw.Draw(canvas), 0
-  for (caption, pixels), column in zip(panels, widths, strict=True):
-    draw.text((left + GAP, GAP), caption, fill="black", font=font)
-    canvas.paste(Image.fromarray(pixels), (left, CAPTION_ROWS))
+  for texts, (_, pixels), column in zip(lines, panels, widths, strict=True):
+    for number, text in enumerate(texts):
+      at = (left + GAP, GAP + step * number)
+      draw.text(at, text, fill="black", font=font)
+    canvas.paste(Image.fromarray(pixels), (left, top))
     left += column + GAP
   return np.array(canvas)
 

@@ -25,6 +25,19 @@ def test_panels_keep_their_pixels_and_do_not_overlap():
   assert (row[:top] < 128).any()  # the captions
 
 
+def test_a_caption_of_two_lines_has_the_room_of_two():
+  pixels = np.zeros((8, 90, 3), np.uint8)
+  one, two = (
+    beside_peers.side_by_side([(caption, pixels)], font_px=20)
+    for caption in ("first", "first\nsecond")
+  )
+  rows = two.shape[0] - one.shape[0]
+  assert rows >= 20
+  np.testing.assert_array_equal(one[:24], two[:24])
+  second = two[one.shape[0] - 8 : -8]
+  assert (second < 128).any() and (two[-8:] == 0).all()
+
+
 def test_entries_measure_what_they_show(tiny_codec):
   # EXIF is in no file.
   photo = Photo(noise(48, 48, 3), exif=b"MM\0*" + bytes(4000))
