@@ -1,4 +1,4 @@
-"""How Sphinx builds these pages: `sphinx-build -W docs docs/_build`.
+"""How Sphinx builds these pages: `sphinx-build -W docs docs/_build/html`.
 
 It needs `pip install '.[docs]'`. Notebooks are shown as they are kept, and not
 run.
