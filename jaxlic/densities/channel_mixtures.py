@@ -41,7 +41,7 @@ def scale_mixture(components: int) -> Family:
   def init(key: Array, channels: int) -> dict[str, Array]:
     return _init_scales(channels, components)
 
-  return Family(init, mass, log_density)
+  return Family(mass, init, log_density)
 
 
 def gaussian_mixture(components: int) -> Family:
@@ -57,7 +57,7 @@ def gaussian_mixture(components: int) -> Family:
     mean = jax.random.uniform(key, shape, minval=-SPREAD, maxval=SPREAD)
     return _init_scales(*shape) | {"mean": mean}
 
-  return Family(init, mass, log_density)
+  return Family(mass, init, log_density)
 
 
 def mass(params: dict, lower: Points, upper: Points) -> Points:

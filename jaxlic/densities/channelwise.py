@@ -58,10 +58,12 @@ class Scaled(NamedTuple):
 class Family(NamedTuple):
   """A kind of distribution; all parameters have c channels first."""
 
-  init: Callable[[Array, int], Params]  # of a key and the channels
   mass: Callable[[Params, Points, Points], Points]  # of lower and upper points:
   # what lies between them, precise in both tails
-  log_density: Callable[[Params, Points], Points]  # natural logarithm
+  init: Callable[[Array, int], Params] | None = None  # of a key and the
+  # channels; None: whoever has the density makes its parameters
+  log_density: Callable[[Params, Points], Points] | None = None  # the natural
+  # logarithm, which the bound alone needs
 
 
 def make(
@@ -80,7 +82,11 @@ def make(
     family: Its kind.
     bound: Whether training has the bound, not the exact rate.
     tail_mass: What its tables leave outside of a row's symbols, in all.
+
+  Raises:
+    JaxlicError: If the bound is asked of a family without a log_density.
   """
+  _check_bound(family, bound)
 
   def scale_of(params, known: Known) -> float:
     return 1.0
@@ -108,7 +114,11 @@ def make_scaled(
     family: As in `make`.
     log_scale: The group of the scales' logarithms.
     bound: As in `make`.
+
+  Raises:
+    JaxlicError: As `make`.
   """
+  _check_bound(family, bound)
 
   def scale_of(params, known: Scaled) -> Points:
     scale = gains.gain(params[log_scale], _step(known) / STEPS)
@@ -144,6 +154,14 @@ def _rated(
     return _by_place(form(family, params[name], points, scale), value.shape)
 
   return bits
+
+
+def _check_bound(family: Family, bound: bool) -> None:
+  if bound and family.log_density is None:
+    raise JaxlicError(
+      "the bound is made of a family's log_density, got None; give one, or "
+      "train with the exact rate"
+    )
 
 
 def _density(
@@ -183,6 +201,7 @@ def bound_bits(
     noisy: z + u, u uniform on [-1/2, 1/2).
     scale: What z was multiplied by.
   """
+  assert family.log_density is not None  # whoever made the density checked it
   log_density = family.log_density(params, noisy / scale) - jnp.log(scale)
   return -log_density / math.log(2)
 

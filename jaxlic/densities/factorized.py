@@ -86,7 +86,7 @@ def log_density(params: dict, x: Points) -> Points:
   return outer + jnp.log(slope)
 
 
-FAMILY = Family(init, mass, log_density)
+FAMILY = Family(mass, init, log_density)
 
 
 def make(name: str, *, tail_mass: float = TAIL_MASS) -> Density:

@@ -9,6 +9,7 @@ import pytest
 
 from jaxlic.densities import channel_mixtures, channelwise, factorized
 from jaxlic.densities.channelwise import Scaled
+from jaxlic.errors import JaxlicError
 from jaxlic.types import Prediction
 from tests.conftest import slow
 
@@ -274,3 +275,25 @@ def test_the_mean_shifts_both_rates():
       rated({"d": params}, value, zero),
       rtol=1e-4,
     )
+
+
+def test_a_family_of_masses_alone_has_the_exact_rate():
+  # The mass of a Laplace density of scale 1 between two points.
+  def mass(params, lower, upper):
+    return (
+      jnp.sign(upper) * -jnp.expm1(-jnp.abs(upper))
+      - jnp.sign(lower) * -jnp.expm1(-jnp.abs(lower))
+    ) / 2
+
+  density = channelwise.make("d", channelwise.Family(mass))
+  zero = jnp.zeros((1, 2, 2, 3))
+  known = Prediction(mean=zero, scale=zero)
+  bits = density.bits({"d": {}}, zero, known)
+  # Around 0 lies 1 - exp(-1/2) of it.
+  np.testing.assert_allclose(bits, -math.log2(-math.expm1(-0.5)), rtol=1e-5)
+
+
+def test_a_bound_without_a_density_is_refused():
+  family = channelwise.Family(lambda params, lower, upper: upper - lower)
+  with pytest.raises(JaxlicError, match="log_density, got None; give one"):
+    channelwise.make("d", family, bound=True)
