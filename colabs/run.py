@@ -26,7 +26,7 @@ METADATA = {
     "language": "python",
     "name": "python3",
   },
-  "language_info": {"name": "python"},
+  "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
 
 
