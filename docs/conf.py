@@ -20,6 +20,7 @@ extensions = [
   "sphinx.ext.autodoc",
   "sphinx.ext.napoleon",
   "docstrings",
+  "signatures",
 ]
 exclude_patterns = ["_build", "colabs/run.py"]
 html_theme = "furo"

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
+from signatures import FROM_FLAX, field_default, is_call, is_network
+
 CODE = re.compile(r"(`+[^`]*`+)")
 
 
@@ -42,28 +44,23 @@ def fields(obj: Any) -> list[str]:
   """Returns a line for each field of a class: its name, and its comment."""
   if dataclasses.is_dataclass(obj):
     names = [field.name for field in dataclasses.fields(obj)]
+    if is_network(obj):
+      names = [name for name in names if name not in FROM_FLAX]
   else:
     names = list(getattr(obj, "_fields", ()))
   told = _comments(obj) if names else {}
+  heads = [f"- `{name}{field_default(obj, name)}`" for name in names]
   return [
-    f"- `{name}{_default(obj, name)}`: {_escape(told.get(name, ''))}".rstrip(
-      ": "
-    )
-    for name in names
+    f"{head}: {_escape(told[name])}" if told.get(name) else head
+    for name, head in zip(names, heads, strict=True)
   ]
-
-
-def _default(obj: Any, name: str) -> str:
-  """What a field is where it is not given, as ` = value`."""
-  for field in dataclasses.fields(obj) if dataclasses.is_dataclass(obj) else ():
-    if field.name == name and field.default is not dataclasses.MISSING:
-      return f" = {field.default!r}"
-  defaults = getattr(obj, "_field_defaults", {})
-  return f" = {defaults[name]!r}" if name in defaults else ""
 
 
 def _process(app, what, name, obj, options, lines) -> None:
   listed = fields(obj) if what == "class" else []
+  if what == "class" and is_call(obj):
+    called = inspect.getdoc(vars(obj)["__call__"]) or ""
+    lines += ["", *called.splitlines()]
   lines[:] = translate(lines)
   lines += ["", *listed, ""]
 
@@ -71,7 +68,11 @@ def _process(app, what, name, obj, options, lines) -> None:
 def _skip(app, what, name, obj, skip, options) -> bool | None:
   """Fields are listed with their class; autodoc would repeat them, empty."""
   is_field = type(obj).__name__ in ("_tuplegetter", "member_descriptor")
-  return True if is_field else None
+  # A field whose default is a function of another library.
+  is_foreign = what == "class" and not getattr(
+    obj, "__module__", "jaxlic"
+  ).startswith("jaxlic")
+  return True if is_field or is_foreign else None
 
 
 def _first(pair: tuple[str, str]) -> str:
@@ -109,9 +110,16 @@ def _table(rows: list[str]) -> list[str]:
 
 def _escape(text: str) -> str:
   """Stars, bars and underscores at words' ends mean themselves."""
-  return "".join(
+  parts = [
     part if CODE.fullmatch(part) else re.sub(r"([*|]|_(?!\w))", r"\\\1", part)
     for part in CODE.split(text)
+  ]
+  # The end of code needs a mark before a letter, which is not printed.
+  return "".join(
+    rf"\ {part}"
+    if i and CODE.fullmatch(parts[i - 1]) and part[:1].isalnum()
+    else part
+    for i, part in enumerate(parts)
   )
 
 
@@ -126,7 +134,8 @@ def _comments(obj: Any) -> dict[str, str]:
       told[field] = [*above, text] if text else above
       above = []
     elif mark and not code.strip() and field and not above:
-      goes_on = text[0].islower() or "".join(told[field]).endswith("->")
+      ended = "".join(told[field])
+      goes_on = text[0].islower() or ended.endswith(("->", ";", ","))
       (told[field] if goes_on else above).append(text)
     elif mark and not code.strip():
       above.append(text)

@@ -1,6 +1,6 @@
 """The documentation names what there is, and its figures are those kept."""
 
-import importlib.util
+import importlib
 import json
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import jaxlic
-from jaxlic import metrics, models
+from jaxlic import metrics, models, types
 from tests.test_layers import ARROWS
 
 ROOT = Path(jaxlic.__file__).parents[1]
@@ -19,14 +19,15 @@ ANCHORS = ("jpeg", "jpeg2000", "webp", "av1", "bpg", "vtm")
 README_BYTES = 8_000
 
 
-@pytest.fixture(scope="module")
-def docstrings():
-  spec = importlib.util.spec_from_file_location(
-    "docstrings", DOCS / "docstrings.py"
-  )
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
+@pytest.fixture
+def docstrings(monkeypatch):
+  monkeypatch.syspath_prepend(DOCS)
+  return importlib.import_module("docstrings")
+
+
+@pytest.fixture
+def signatures(docstrings):
+  return importlib.import_module("signatures")
 
 
 def test_readme_is_short():
@@ -118,6 +119,44 @@ def test_tables_and_code_of_docstrings_are_translated(docstrings):
     "::",
     "    f(*x)",
   ]
+
+
+@pytest.mark.parametrize(
+  "text, expected",
+  [
+    ("`Stage`s have `x`.", r"`Stage`\ s have `x`."),
+    ("`a` and `b`", "`a` and `b`"),
+  ],
+)
+def test_code_ends_before_a_letter(docstrings, text, expected):
+  assert docstrings.translate([text]) == [expected]
+
+
+def test_a_comment_goes_on_after_a_semicolon(docstrings):
+  fields = docstrings.fields(types.ModelSpec)
+  told = "`ms_ssim_lambdas = ()`: weight of 1 - MS-SSIM, likewise; () if none"
+  assert any(field.startswith(f"- {told}") for field in fields)
+
+
+def test_a_signature_has_the_plain_types_of_options(signatures):
+  words, returned = signatures.signature(models.MODELS["ms2020"])
+  assert words.startswith("(*, quality: int = 4, width: int | None = None, ")
+  assert returned == "~jaxlic.types.Model"
+
+
+def test_a_signature_has_defaults_as_the_source_has_them(signatures):
+  words, _ = signatures.signature(types.Density)
+  assert "planes: tuple[~jaxlic.types.Plane, ...] = (one_row_each,)" in words
+
+
+def test_types_of_options_have_no_modules(signatures):
+  words, _ = signatures.signature(models.MODELS["balle2017"])
+  assert "norm: str | Mapping[str, Any] = 'sqrt'" in words
+
+
+def test_a_protocol_has_the_signature_of_its_call(signatures):
+  words, returned = signatures.signature(types.ToSymbols)
+  assert (words, returned) == ("(latent: Array, known: Known, /)", "Array")
 
 
 def _curve(path):
