@@ -97,15 +97,28 @@ def _table(rows: list[str]) -> list[str]:
   """A Markdown table whose second row is its rule."""
   # Bars in code do not end a cell.
   bar = re.compile(r"\|(?=(?:[^`]*`[^`]*`)*[^`]*$)")
-  head, _, *body = [bar.split(row.strip())[1:-1] for row in rows]
+  head, _, *body = [
+    [cell.strip() for cell in bar.split(row.strip())[1:-1]] for row in rows
+  ]
   lines = [".. list-table::"]
-  if any(cell.strip() for cell in head):
-    lines, body = [*lines, "   :header-rows: 1"], [head, *body]
+  if any(head):
+    lines.append("   :header-rows: 1")
   lines.append("")
-  for row in body:
-    first, *others = [_escape(cell.strip()) for cell in row]
+  for row in [head] * any(head) + _joined(body):
+    first, *others = [_escape(cell) for cell in row]
     lines += [f"   * - {first}", *(f"     - {cell}" for cell in others)]
   return lines
+
+
+def _joined(body: list[list[str]]) -> list[list[str]]:
+  """Rows, whose last cell goes on where the next row has nothing else."""
+  rows: list[list[str]] = []
+  for *others, last in body:
+    if rows and not any(others):
+      rows[-1] = [*rows[-1][:-1], f"{rows[-1][-1]} {last}"]
+    else:
+      rows.append([*others, last])
+  return rows
 
 
 def _escape(text: str) -> str:

@@ -121,6 +121,12 @@ def test_tables_and_code_of_docstrings_are_translated(docstrings):
   ]
 
 
+def test_the_last_cell_of_a_table_goes_on_below(docstrings):
+  text = ["| a | b |", "|---|---|", "| c | d |", "| | e |", "| f | g |"]
+  rows = [line.strip() for line in docstrings.translate(text) if line][4:]
+  assert rows == ["* - c", "- d e", "* - f", "- g"]
+
+
 @pytest.mark.parametrize(
   "text, expected",
   [
