@@ -181,7 +181,12 @@ class _Links(ast.NodeTransformer):
     self.scope = scope
 
   def visit_Name(self, node: ast.Name) -> ast.expr:
-    return self._known(node, self.scope.get(node.id))
+    value = self.scope.get(node.id)
+    is_alias = value is not None and getattr(value, "__name__", "") != node.id
+    if not is_alias or _is_option(value):
+      return self._known(node, value)
+    # Sphinx would take it for a class of that name, wherever there is one.
+    return _expression(f"~{self.scope['__name__']}.{node.id}")
 
   def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
     if not isinstance(node.value, ast.Name):
@@ -196,12 +201,17 @@ class _Links(ast.NodeTransformer):
 
   def _known(self, node: ast.expr, value: Any) -> ast.expr:
     """Classes of jaxlic in full, options as their types, all else as it is."""
-    if hasattr(value, "__metadata__"):
+    if _is_option(value):
       words = inspect.formatannotation(value.__origin__)
       return _expression(re.sub(r"(\w+\.)+", "", words))
     if inspect.isclass(value) and value.__module__.startswith("jaxlic"):
       return _expression(f"~{value.__module__}.{value.__qualname__}")
     return node
+
+
+def _is_option(value: Any) -> bool:
+  """Whether a type says which values it may have."""
+  return hasattr(value, "__metadata__")
 
 
 def _expression(words: str) -> ast.expr:

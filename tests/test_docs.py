@@ -9,6 +9,7 @@ import pytest
 
 import jaxlic
 from jaxlic import metrics, models, types
+from jaxlic.coding import arguments
 from tests.test_layers import ARROWS
 
 ROOT = Path(jaxlic.__file__).parents[1]
@@ -162,7 +163,14 @@ def test_types_of_options_have_no_modules(signatures):
 
 def test_a_protocol_has_the_signature_of_its_call(signatures):
   words, returned = signatures.signature(types.ToSymbols)
-  assert (words, returned) == ("(latent: Array, known: Known, /)", "Array")
+  array, known = "~jaxlic.types.Array", "~jaxlic.types.Known"
+  assert words == f"(latent: {array}, known: {known}, /)"
+  assert returned == array
+
+
+def test_no_alias_is_taken_for_a_class_of_its_name(signatures):
+  words, _ = signatures.signature(arguments.check_rows)
+  assert words == "(rows: ~jaxlic.coding.arguments.Rows)"
 
 
 def _curve(path):
