@@ -1,22 +1,31 @@
 """Runs the notebooks, and keeps what they show.
 
-    python colabs/run.py                   # all; ends where a cell fails
+    python colabs/run.py                   # all; the first failure ends it
     python colabs/run.py compress --write  # and keeps what this one shows
 
 What is written has no times, paths or widgets' states, so that it changes only
-where a picture or a number does. It needs `pip install '.[colabs]'`.
+where a picture or a number does. A notebook that fails stays as it is, and the
+exit code is 1. It needs `pip install '.[colabs]'`.
 """
 
 import argparse
+import os
+import sys
 import time
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import (
+  CellExecutionError,
+  CellTimeoutError,
+  DeadKernelError,
+)
 from nbformat import NotebookNode
 
 FOLDER = Path(__file__).parent
 LONGEST_CELL_S = 900
+FAILURES = CellExecutionError, CellTimeoutError, DeadKernelError
 WIDGETS = "application/vnd.jupyter.widget"  # begins the names of their types
 METADATA = {
   "accelerator": "GPU",  # which Colab then offers
@@ -32,17 +41,24 @@ METADATA = {
 
 def main() -> None:
   """Runs what the words name."""
+  every = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
   parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
   parser.add_argument("names", nargs="*", help="notebooks; by default all")
   parser.add_argument("--write", action="store_true", help="keep the outputs")
   options = parser.parse_args()
-  every = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+  if unknown := set(options.names) - set(every):
+    parser.error(
+      f"no notebook {', '.join(unknown)}; there is {', '.join(every)}"
+    )
   for name in options.names or every:
     path, began = FOLDER / f"{name}.ipynb", time.perf_counter()
-    notebook = execute(path)
+    try:
+      notebook = execute(path)
+    except FAILURES as error:
+      sys.exit(f"{error}\n{name} failed, see above")
     print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
     if options.write:
-      nbformat.write(quiet(notebook), path)
+      write(quiet(notebook), path)
 
 
 def execute(path: Path) -> NotebookNode:
@@ -57,6 +73,13 @@ def execute(path: Path) -> NotebookNode:
     store_widget_state=False,
   )
   return client.execute()
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+  """Writes a notebook whole or not at all."""
+  temporary = path.with_suffix(".part")
+  nbformat.write(notebook, temporary)
+  os.replace(temporary, path)
 
 
 def quiet(notebook: NotebookNode) -> NotebookNode:
