@@ -4,10 +4,13 @@
 
 writes docs/pictures/kodak.svg: the embedded codecs, from
 benchmarks/results/kodak-NAME.json (`jaxlic eval KODAK --out`), beside curves in
-CompressAI's schema, benchmarks/results/anchors. It needs the extra `plots`.
+CompressAI's schema, benchmarks/results/anchors. Its description has their
+checksums, so that the tests know whether it is drawn anew. It needs the extra
+`plots`.
 """
 
 import json
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,8 +58,19 @@ def main() -> None:
   TARGET.parent.mkdir(exist_ok=True)
   with plt.rc_context(RC):
     figure = draw()
-    figure.savefig(TARGET, metadata={"Date": None})
+    told = {"Date": None, "Description": checksums()}
+    figure.savefig(TARGET, metadata=told)
   print(TARGET.relative_to(ROOT))
+
+
+def checksums() -> str:
+  """Returns the files of all curves, and the CRC-32 of what each holds."""
+  ours = [RESULTS / f"kodak-{name}.json" for name in OURS]
+  others = [RESULTS / "anchors" / f"{name}.json" for name in OTHERS]
+  return ", ".join(
+    f"{path.relative_to(RESULTS)} {zlib.crc32(path.read_bytes()):08x}"
+    for path in (*ours, *others)
+  )
 
 
 def read(path: Path) -> Curve:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import zlib
 from pathlib import Path
 
 import pytest
@@ -77,12 +78,28 @@ def test_every_module_has_its_docstrings_on_a_page():
   assert not missing
 
 
-def test_the_picture_of_the_rooms_has_all_of_them():
+def test_the_picture_of_the_rooms_has_all_of_them_and_their_arrows():
   # matplotlib writes each text as a comment beside its outlines.
   picture = (DOCS / "pictures" / "rooms.svg").read_text()
   drawn = set(re.findall(r"<!-- (\w+) -->", picture))
   hidden = {"errors", "types", "quality", "pretrained", "__main__", "__init__"}
   assert drawn == set(ARROWS) - hidden
+  rows = [row.split() for row in _description(picture).split(";")]
+  assert {room: set(below) for room, *below in rows} == {
+    room: {name.split(".")[0] for name in below} - hidden
+    for room, below in ARROWS.items()
+    if room not in hidden
+  }
+
+
+def test_the_curves_are_drawn_from_the_kept_results():
+  picture = (DOCS / "pictures" / "kodak.svg").read_text()
+  kept = dict(part.split() for part in _description(picture).split(","))
+  for name, checksum in kept.items():
+    path = RESULTS / name
+    assert f"{zlib.crc32(path.read_bytes()):08x}" == checksum
+    assert f"<!-- {json.loads(path.read_text())['name']} -->" in picture
+  assert {f"anchors/{name}.json" for name in ANCHORS} < set(kept)
 
 
 @pytest.mark.parametrize("page", [PAGES[0], DOCS / "start.md"])
@@ -171,6 +188,10 @@ def test_a_protocol_has_the_signature_of_its_call(signatures):
 def test_no_alias_is_taken_for_a_class_of_its_name(signatures):
   words, _ = signatures.signature(arguments.check_rows)
   assert words == "(rows: ~jaxlic.coding.arguments.Rows)"
+
+
+def _description(picture):
+  return re.search(r"<dc:description>(.*?)</", picture, re.DOTALL)[1]
 
 
 def _curve(path):
