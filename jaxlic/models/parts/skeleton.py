@@ -79,7 +79,7 @@ def without_hyper(
 ) -> Model:
   """Returns a model of one stage, y, whose channels have their own densities.
 
-  Their parameters, `params["y_density"]`, are those of `family`.
+  Their parameters, `params["y_density"]`, are what the family's `init` makes.
   """
   density = init_of("y_density", family.init, stage.spec.channels)
   return build(
