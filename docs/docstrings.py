@@ -36,7 +36,7 @@ def translate(lines: list[str]) -> list[str]:
     elif kind == "code":
       translated += ["", "::", "", *texts, ""]
     else:
-      translated += [_escape(text) for text in texts]
+      translated += _escape("\n".join(texts)).split("\n")  # code goes on
   return translated
 
 
@@ -139,7 +139,8 @@ def _escape(text: str) -> str:
 def _comments(obj: Any) -> dict[str, str]:
   """The comment of each field: after it and on, or above it, as a sentence."""
   told, field, above = {}, None, []
-  for line in inspect.getsource(obj).splitlines():
+  head = re.split(r"^\s+(?:@|def )", inspect.getsource(obj), flags=re.M)[0]
+  for line in head.splitlines():  # no comment of a method is a field's
     begins = re.match(r"\s+(\w+):", line)
     code, mark, text = line.partition("# ")
     if begins:

@@ -5,6 +5,7 @@ import json
 import re
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -192,6 +193,32 @@ def test_no_alias_is_taken_for_a_class_of_its_name(signatures):
 
 def _description(picture):
   return re.search(r"<dc:description>(.*?)</", picture, re.DOTALL)[1]
+
+
+def test_code_of_docstrings_goes_on_in_the_next_line(docstrings):
+  text = ["Two `f(*x) +", "2*y` and *z*."]
+  assert docstrings.translate(text) == ["Two `f(*x) +", r"2*y` and \*z\*."]
+
+
+def test_comments_of_methods_are_of_no_field(docstrings):
+  assert docstrings.fields(Pair) == [
+    "- `left`: what is first, and goes on",
+    "- `right = 0`: What is second.",
+  ]
+
+
+class Pair(NamedTuple):
+  """Two fields and a method."""
+
+  left: int  # what is first,
+  # and goes on
+  # What is second.
+  right: int = 0
+
+  def total(self):
+    """Adds."""
+    # Sums are exact.
+    return self.left + self.right
 
 
 def _curve(path):
