@@ -186,6 +186,8 @@ def say_start(logs: Logs, photos: Selection, step: int, config: Any) -> None:
       f"the run has reached its last step, {config.optimizer.steps}; raise "
       "optimizer.steps with --change_config to go on"
     )
+  else:
+    logs.say(f"compiling; then a line every {config.log_every} steps")
 
 
 def train(
@@ -225,7 +227,8 @@ def train(
       logs.flush()
     if stopping:
       logs.say(f"stopped at step {i} and saved; start again to go on")
-      break
+      return
+  logs.say(f"done; a codec of it: jaxlic export {WORKDIR.value} CODEC")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def test_a_run_logs_its_steps_and_what_it_left_out(trainer, alone):
   out, err = alone
   assert out.startswith("devices: 1 (cpu), 1 in this process; processes: 1\n")
   assert "3 photographs, starting at step 0\n" in out
+  assert "compiling; then a line every 1 steps\n" in out
+  assert out.endswith("done; a codec of it: jaxlic export alone CODEC\n")
   assert len(trainer.losses("alone")) == STEPS and "nan" not in out
   assert "eval 10  quality 0  loss" in out
   assert "left out 1 unreadable files: broken.png" in err
@@ -150,6 +152,7 @@ def test_sigterm_saves_and_exits(trainer, long):
     process.send_signal(signal.SIGTERM)
   out, err = process.communicate(timeout=300)
   assert process.returncode == 0, err
+  assert err.count("stopping after the steps under way\n") == 1
   step = len(trainer.losses("asked"))
   assert f"stopped at step {step} and saved" in out
   few = f"--config.optimizer.steps={step + 10}"

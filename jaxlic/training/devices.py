@@ -170,6 +170,8 @@ class Stop:
       signal.signal(signal.SIGTERM, self._ask)
 
   def _ask(self, number: int, frame: Any) -> None:
+    if not self._asked:  # os.write, for a print may be what is interrupted
+      os.write(2, b"stopping after the steps under way\n")
     self._asked = True
 
   def _interrupt(self, number: int, frame: Any) -> None:
