@@ -119,8 +119,8 @@ def _single(options: argparse.Namespace, kind: Files) -> Job:
     return job
   if Path(job.target).suffix.lower() in kind.suffixes:
     raise JaxlicError(
-      f"{job.target}: a second input, where the output is named; for many "
-      "inputs give --output-dir"
+      f"{job.target}: a second input, where the output is named; name one that "
+      f"ends in {kind.suffix}, or for many inputs give --output-dir"
     )
   output.check_distinct(job.source, kind.check(job.target))
   return job

@@ -49,6 +49,6 @@ def summary(options: Namespace, trained: Any) -> str:
   from jaxlic import zoo
 
   return (
-    f"{options.target}: codec {trained.name} {trained.fingerprint:#010x}, "
-    f"{zoo.size_bytes(options.target)} bytes"
+    f"{options.target}: a codec named {trained.name}, fingerprint "
+    f"{trained.fingerprint:#010x}, {zoo.size_bytes(options.target)} bytes"
   )
