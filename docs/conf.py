@@ -27,6 +27,7 @@ html_theme = "furo"
 html_title = f"jaxlic {version}"
 html_show_copyright = False
 
+highlight_language = "none"  # of blocks that name no language
 nb_execution_mode = "off"
 myst_heading_anchors = 3
 

@@ -16,7 +16,7 @@ PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 @pytest.fixture
 def photo_folder(tmp_path, monkeypatch):
-  pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+  pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
   Image.fromarray(pixels).save(tmp_path / "photo.png")
   monkeypatch.chdir(tmp_path)
 
@@ -25,7 +25,7 @@ def test_the_example_runs(photo_folder):
   scope = {}
   for block in _blocks(README):
     exec(block, scope)
-  assert scope["image"].shape == (40, 50, 3)
+  assert scope["image"].shape == (48, 64, 3)
 
 
 @pytest.mark.parametrize("page", PAGES)
