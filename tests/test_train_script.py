@@ -183,7 +183,7 @@ def test_a_run_becomes_a_codec(trainer, alone, capsys):
   folder, codec = trainer.folder / "alone", trainer.folder / "codec"
   words = ["export", str(folder), str(codec), "--checkpoint", "best"]
   assert cli.main(words) == 0
-  assert "codec codec" in capsys.readouterr().out
+  assert "a codec named codec" in capsys.readouterr().out
   trained = zoo.load(codec)
   _, average = load_average(folder, step="best")
   halves = jax.tree.map(lambda x: np.float32(np.float16(x)), average)

@@ -22,12 +22,14 @@ def test_export_makes_a_codec_of_a_run(run, refuse, tmp_path):
     optimizer = training.make_optimizer(config.optimizer, model.spec)
     saved.save(training.init_state(model, optimizer, config), 0)
 
-  assert "codec codec" in run(*words)
+  assert "a codec named codec" in run(*words)
   trained = zoo.load(target)
   expected = np.asarray(average["forward"], np.float16)
   np.testing.assert_array_equal(trained.params["forward"], expected)
-  assert "codec mine" in run(*words, "--name", "mine", "--checkpoint", "0")
+  assert "codec named mine" in run(
+    *words, "--name", "mine", "--checkpoint", "0"
+  )
   assert "no checkpoint 7" in refuse(*words, "--checkpoint", "7")
   assert "1..64 characters" in refuse(*words, "--name", "Not A Name")
-  assert "codec my-codec" in run(*words[:2], tmp_path / "My Codec")
+  assert "codec named my-codec" in run(*words[:2], tmp_path / "My Codec")
   assert "with --name" in refuse(*words[:2], tmp_path / "é")

@@ -221,7 +221,7 @@ def test_the_command_line_joins_codecs(members, tmp_path, capsys):
   folder = str(tmp_path / "both")
   words = ["ensemble", folder, *members, "--lambdas", "0.01,0.1"]
   assert cli.main(words) == 0
-  assert "codec both 0x" in capsys.readouterr().out
+  assert "a codec named both, fingerprint 0x" in capsys.readouterr().out
   about = json.loads((tmp_path / "both" / "codec.json").read_text())
   assert about["architecture"] == "ensemble"
   Image.fromarray(picture(20, 20)).save(tmp_path / "a.png")
