@@ -9,7 +9,6 @@ exit code is 1. It needs `pip install '.[colabs]'`.
 """
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -22,6 +21,8 @@ from nbclient.exceptions import (
   DeadKernelError,
 )
 from nbformat import NotebookNode
+
+from jaxlic.data import output
 
 FOLDER = Path(__file__).parent
 LONGEST_CELL_S = 900
@@ -58,7 +59,8 @@ def main() -> None:
       sys.exit(f"{error}\n{name} failed, see above")
     print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
     if options.write:
-      write(quiet(notebook), path)
+      text = nbformat.writes(quiet(notebook)).rstrip() + "\n"
+      output.write_bytes(path, text.encode())
 
 
 def execute(path: Path) -> NotebookNode:
@@ -73,13 +75,6 @@ def execute(path: Path) -> NotebookNode:
     store_widget_state=False,
   )
   return client.execute()
-
-
-def write(notebook: NotebookNode, path: Path) -> None:
-  """Writes a notebook whole or not at all."""
-  temporary = path.with_suffix(".part")
-  nbformat.write(notebook, temporary)
-  os.replace(temporary, path)
 
 
 def quiet(notebook: NotebookNode) -> NotebookNode:
