@@ -1,6 +1,5 @@
 """A codec beside its peers at the same size, in numbers and in a picture."""
 
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,9 +7,11 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxlic import files, metrics
+from jaxlic import metrics
 from jaxlic.data.images import Photo
-from jaxlic.evaluation.peers import ALL, Peer, Pixels, code, fit
+from jaxlic.evaluation import sweep
+from jaxlic.evaluation.peers import ALL, Peer, code, fit
+from jaxlic.evaluation.sweep import Pixels
 from jaxlic.zoo import Trained
 
 CAPTION_ROWS = 20  # pixels above each panel, for a line of 10 of them
@@ -57,15 +58,10 @@ def beside_peers(
     JaxlicError: If the quality is out of range.
   """
   photo = photo.stripped()
-  data = files.compress_photo(photo, quality=quality, model=model)
-  files.decompress_photo(data, model=model)
-  start = time.perf_counter()
-  data = files.compress_photo(photo, quality=quality, model=model)
-  middle = time.perf_counter()
-  shown = files.decompress_photo(data, model=model).pixels
-  seconds = middle - start, time.perf_counter() - middle
-  entry = _entry(f"jaxlic {model.name}", photo, shown, len(data), seconds)
-  return [entry, *(_peer_entry(peer, photo, len(data)) for peer in peers)]
+  sweep.code(photo, model=model, quality=quality)
+  coded = sweep.code(photo, model=model, quality=quality)
+  entry = _entry(f"jaxlic {model.name}", photo, coded)
+  return [entry, *(_peer_entry(p, photo, len(coded.data)) for p in peers)]
 
 
 def side_by_side(
@@ -98,19 +94,11 @@ def side_by_side(
 def _peer_entry(peer: Peer, photo: Photo, size_bytes: int) -> Entry:
   quality = fit(peer, photo.pixels, size_bytes)
   coded = code(peer, photo.pixels, quality)
-  name = f"{peer.name} quality {quality}"
-  seconds = coded.encode_s, coded.decode_s
-  return _entry(name, photo, coded.pixels, len(coded.data), seconds)
+  return _entry(f"{peer.name} quality {quality}", photo, coded)
 
 
-def _entry(
-  name: str,
-  photo: Photo,
-  shown: Pixels,
-  size_bytes: int,
-  seconds: tuple[float, float],
-) -> Entry:
-  height, width = shown.shape[:2]
-  rate = metrics.bpp(size_bytes, height, width)
+def _entry(name: str, photo: Photo, coded: sweep.Coded) -> Entry:
+  data, shown, *seconds = coded
+  rate = metrics.bpp(len(data), *shown.shape[:2])
   psnr_db = metrics.psnr_db(photo.pixels, shown)
-  return Entry(name, shown, size_bytes, rate, psnr_db, *seconds)
+  return Entry(name, shown, len(data), rate, psnr_db, *seconds)

@@ -9,17 +9,14 @@ but 10 % more at equal MS-SSIM. It has one thread, since threads change bytes.
 
 import io
 import math
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image
 
 from jaxlic.evaluation import sweep
-
-Pixels = UInt8[np.ndarray, "H W 3"]
+from jaxlic.evaluation.sweep import Pixels
 
 SLACK = 2  # qualities over which a file may be no larger than one before
 
@@ -87,22 +84,9 @@ def fit(peer: Peer, pixels: Pixels, size_bytes: int) -> int:
   )
 
 
-class Coded(NamedTuple):
-  """A peer's file of a picture."""
-
-  data: bytes
-  pixels: Pixels  # what it shows
-  encode_s: float  # seconds from pixels to bytes
-  decode_s: float  # seconds from bytes to pixels
-
-
-def code(peer: Peer, pixels: Pixels, quality: int) -> Coded:
+def code(peer: Peer, pixels: Pixels, quality: int) -> sweep.Coded:
   """Returns the file at a quality, and what it shows."""
-  start = time.perf_counter()
-  data = peer.encode(pixels, quality)
-  middle = time.perf_counter()
-  shown = decode(data)
-  return Coded(data, shown, middle - start, time.perf_counter() - middle)
+  return sweep.timed(lambda: peer.encode(pixels, quality), decode)
 
 
 def curve(
@@ -117,17 +101,14 @@ def curve(
     pixels: The picture.
     qualities: By default every tenth.
   """
-  points = []
-  for quality in peer.qualities[::10] if qualities is None else qualities:
-    coded = code(peer, pixels, quality)
-    points.append(
-      sweep.point(
-        pixels,
-        coded.pixels,
-        size_bytes=len(coded.data),
-        quality=float(quality),
-        estimated_bpp=math.nan,
-        seconds=(coded.encode_s, coded.decode_s),
-      )
+  if qualities is None:
+    qualities = peer.qualities[::10]
+  return [
+    sweep.point(
+      pixels,
+      code(peer, pixels, quality),
+      quality=float(quality),
+      estimated_bpp=math.nan,
     )
-  return points
+    for quality in qualities
+  ]

@@ -27,6 +27,15 @@ from jaxlic.zoo import Trained
 Pixels = UInt8[np.ndarray, "H W 3"]
 
 
+class Coded(NamedTuple):
+  """A file of a picture."""
+
+  data: bytes
+  pixels: Pixels  # what it shows
+  encode_s: float  # seconds from pixels to bytes
+  decode_s: float  # seconds from bytes to pixels
+
+
 class Point(NamedTuple):
   """One quality on one image, or its mean over images."""
 
@@ -80,58 +89,68 @@ def measure(
     JaxlicError: If the quality is out of range, or the model takes no map.
   """
   photo = photo.stripped()
-  start = time.perf_counter()
-  data = files.compress_photo(
-    photo, quality=quality, model=model, quality_map=quality_map
-  )
-  middle = time.perf_counter()
-  shown = files.decompress_photo(data, model=model).pixels
-  end = time.perf_counter()
+  coded = code(photo, model=model, quality=quality, quality_map=quality_map)
   estimate = model.codec.evaluate(
     model.params, photo.pixels / np.float32(255), quality, quality_map
   )
-  height, width = shown.shape[:2]
+  height, width = photo.pixels.shape[:2]
   return point(
     photo.pixels,
-    shown,
-    size_bytes=len(data),
+    coded,
     quality=quality,
     estimated_bpp=sum(estimate.bits.values()) / (height * width),
-    seconds=(middle - start, end - middle),
   )
 
 
-def point(
-  pixels: Pixels,
-  shown: Pixels,
+def code(
+  photo: Photo,
   *,
-  size_bytes: int,
-  quality: float,
-  estimated_bpp: float,
-  seconds: tuple[float, float],
+  model: Trained,
+  quality: float | None,
+  quality_map: files.MapLike | None = None,
+) -> Coded:
+  """Returns the codec's file of a photograph; all is as in `measure`."""
+  return timed(
+    lambda: files.compress_photo(
+      photo, quality=quality, model=model, quality_map=quality_map
+    ),
+    lambda data: files.decompress_photo(data, model=model).pixels,
+  )
+
+
+def timed(
+  encode: Callable[[], bytes], decode: Callable[[bytes], Pixels]
+) -> Coded:
+  """Returns what an encoder writes and a decoder makes of it, each timed."""
+  start = time.perf_counter()
+  data = encode()
+  middle = time.perf_counter()
+  shown = decode(data)
+  return Coded(data, shown, middle - start, time.perf_counter() - middle)
+
+
+def point(
+  pixels: Pixels, coded: Coded, *, quality: float, estimated_bpp: float
 ) -> Point:
-  """Returns the point of a file that shows `shown` for `pixels`.
+  """Returns the point of a file.
 
   Args:
     pixels: The original.
-    shown: What the file decodes to.
-    size_bytes: All of the file.
+    coded: The file.
     quality: As in `Point`.
     estimated_bpp: As in `Point`.
-    seconds: To encode and to decode.
 
   Raises:
-    JaxlicError: If the shapes differ.
+    JaxlicError: If the file shows a picture of another shape.
   """
-  encode_s, decode_s = seconds
   return Point(
     quality=quality,
-    bpp=metrics.bpp(size_bytes, *shown.shape[:2]),
+    bpp=metrics.bpp(len(coded.data), *coded.pixels.shape[:2]),
     estimated_bpp=estimated_bpp,
-    psnr_db=metrics.psnr_db(pixels, shown),
-    ms_ssim=_ms_ssim(pixels, shown),
-    encode_s=encode_s,
-    decode_s=decode_s,
+    psnr_db=metrics.psnr_db(pixels, coded.pixels),
+    ms_ssim=_ms_ssim(pixels, coded.pixels),
+    encode_s=coded.encode_s,
+    decode_s=coded.decode_s,
   )
 
 
